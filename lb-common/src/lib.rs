@@ -1,0 +1,2 @@
+//! What the kernel programs and the daemon agree on, and the pure functions that both call.
+#![no_std]

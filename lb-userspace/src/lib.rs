@@ -1,0 +1,1 @@
+//! The daemon, as a library, so that the tests reach its parts.
