@@ -1,2 +1,11 @@
 //! What the kernel programs and the daemon agree on, and the pure functions that both call.
+//!
+//! Architecture invariant: nothing here allocates, blocks, reads a clock or knows a map. Every function
+//! runs as it is in the kernel, in the daemon and in a test.
 #![no_std]
+
+pub mod ids;
+pub mod maps;
+mod shared;
+pub mod slot;
+pub mod wire;

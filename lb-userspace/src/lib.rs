@@ -1,1 +1,9 @@
 //! The daemon, as a library, so that the tests reach its parts.
+//!
+//! Dependencies point one way: `daemon` -> { `config`, `probes`, `neighbours`, `api`, `metrics`,
+//! `dataplane` } -> `core` -> `lb-common`. The edges never import each other; they speak [`event`]s.
+
+pub mod config;
+pub mod core;
+pub mod dataplane;
+pub mod event;

@@ -1,0 +1,229 @@
+//! A configuration that cannot be wrong: every name resolves, every number is in its range.
+//!
+//! Only [`super::load`] makes one from a file; tests build one by hand.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub node: Node,
+    /// `None` without a `[nat]` table: then no group forwards by `nat`.
+    pub nat: Option<Nat>,
+    pub encapsulation: Encapsulation,
+    pub limits: Limits,
+    pub api: Api,
+    pub metrics: Option<Metrics>,
+    pub listeners: BTreeMap<ListenerName, Listener>,
+    pub target_groups: BTreeMap<GroupName, TargetGroup>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Where the program is attached; at least one, each once.
+    pub interfaces: Vec<String>,
+    /// Shared by all edge nodes of a cluster, kept from clients: it keys the flow hash.
+    pub seed: Seed,
+    pub xdp_mode: XdpMode,
+}
+
+/// The cluster's secret. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seed(pub String);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    #[default]
+    Driver,
+    Generic,
+}
+
+/// Full NAT. At least one of the sources is there, and one for each family that a `nat` group's targets have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nat {
+    pub ipv4_source: Option<Ipv4Addr>,
+    pub ipv6_source: Option<Ipv6Addr>,
+    pub ports: RangeInclusive<u16>,
+    pub tcp_idle_timeout: Duration,
+    pub udp_idle_timeout: Duration,
+    /// How many flows the tables hold: a power of two.
+    pub flows: u32,
+}
+
+/// Prefixes of the outer source; the host bits vary with the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encapsulation {
+    pub ipv4_source: Option<Ipv4Net>,
+    /// At most a /96: the last 32 bits vary.
+    pub ipv6_source: Option<Ipv6Net>,
+}
+
+/// Sizes of the maps, fixed while the program is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub listeners: u32,
+    pub targets: u32,
+    /// Slots of all rings together.
+    pub slots: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    pub socket: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub address: IpAddr,
+    /// `None`: every port.
+    pub port: Option<u16>,
+    pub protocol: Protocol,
+    pub target_group: GroupName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetGroup {
+    pub forwarding: Forwarding,
+    /// A prime.
+    pub ring_slots: u32,
+    pub health_check: HealthCheck,
+    /// By address and port: the identity of a target within its group.
+    pub targets: BTreeMap<TargetAddress, Target>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forwarding {
+    Nat,
+    Ipip,
+}
+
+/// The identity of a target within its group. With encapsulation the packet keeps its own port, and
+/// this one is only where health checks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetAddress {
+    pub address: IpAddr,
+    pub port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What people call it; `address:port` unless the file says otherwise.
+    pub name: String,
+    /// 0 to 999. Zero: registered and checked, but gets no new flow.
+    pub weight: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub kind: CheckKind,
+    /// `None`: the traffic port.
+    pub port: Option<u16>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub healthy_threshold: u32,
+    pub unhealthy_threshold: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    Tcp,
+    Http {
+        /// Starts with a slash.
+        path: String,
+        /// Inclusive ranges, as in `200-399` or `200,301-302`.
+        expected_codes: Vec<RangeInclusive<u16>>,
+    },
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(String);
+
+        impl $type {
+            pub const MAX_LENGTH: usize = 63;
+
+            /// One to 63 letters, digits, `-`, `_` or `.`; starts with a letter or a digit. `None` otherwise.
+            pub fn parse(text: &str) -> Option<Self> {
+                let start = text.bytes().next()?.is_ascii_alphanumeric();
+                let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+                (start && rest && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A listener's name.
+    ListenerName
+);
+name!(
+    /// A target group's name.
+    GroupName
+);
+
+impl fmt::Display for TargetAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+impl fmt::Display for Forwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nat => "nat",
+            Self::Ipip => "ipip",
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! What the edges tell the core. An edge says what it saw; what follows from it is the core's to say.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::config::checked::{Config, GroupName, TargetAddress};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A checked configuration takes the place of the one before.
+    Configured(Box<Config>),
+    /// A health check ended.
+    Probed { target: TargetKey, outcome: Outcome, took: Duration },
+    /// The way to an address became known, changed, or was lost.
+    Routed { address: IpAddr, route: Result<NextHop, NoRoute> },
+}
+
+/// One target in one group: an address that two groups hold is checked, and counted, in each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetKey {
+    pub group: GroupName,
+    pub address: TargetAddress,
+}
+
+/// How a health check ended. The failures map to the NLB's reason codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Passed,
+    /// `Target.Timeout`
+    TimedOut,
+    /// `Target.ResponseCodeMismatch`, with the code.
+    WrongCode(u16),
+    /// `Target.FailedHealthChecks`: refused, reset, or an answer that is not HTTP; with what was seen.
+    Failed(String),
+}
+
+/// The link to a target's next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NextHop {
+    /// `ifindex` of the interface that the route leaves by.
+    pub interface: u32,
+    /// MAC of that interface.
+    pub own_mac: [u8; 6],
+    /// MAC of the gateway, or of the target when it is on the link.
+    pub gateway_mac: [u8; 6],
+    /// The route's MTU if it has one, else the interface's, in bytes of IP packet.
+    pub mtu: u32,
+}
+
+/// Why there is no next hop (yet).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    #[error("no route to {0}")]
+    Unreachable(IpAddr),
+    #[error("the neighbour {0} does not answer yet")]
+    Unresolved(IpAddr),
+    #[error("the route leaves by `{0}`, which is not one of `node.interfaces`")]
+    ForeignInterface(String),
+    #[error("{0} is an address of this host")]
+    Local(IpAddr),
+}
