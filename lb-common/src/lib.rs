@@ -4,8 +4,14 @@
 //! runs as it is in the kernel, in the daemon and in a test.
 #![no_std]
 
+pub mod checksum;
+pub mod flow;
+pub mod hash;
 pub mod ids;
 pub mod maps;
+pub mod outer;
+pub mod parse;
 mod shared;
 pub mod slot;
+pub mod verdict;
 pub mod wire;

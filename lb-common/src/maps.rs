@@ -1,10 +1,43 @@
 //! The maps: their names, and what lies in them. Kernel and daemon read this one page.
+#![expect(clippy::cast_possible_truncation, reason = "a word is taken apart into its halves")]
 
-use crate::{shared, wire::{Be16, Be32}};
+use core::net::IpAddr;
 
-/// An address of either family, as four words in network byte order. IPv4 stands in the first; the
-/// others are zero.
-pub type AddressWords = [Be32; 4];
+use crate::{
+    shared,
+    wire::{Be16, Be32},
+};
+
+/// An address of either family as it stands in memory, in two words: what is stored in words of eight
+/// bytes never lies across them on the stack, which the verifier forbids. IPv4 stands in the first four
+/// bytes; the others are zero.
+pub type AddressWords = [u64; 2];
+
+/// An address as it stands in the maps.
+pub const fn address_words(address: IpAddr) -> AddressWords {
+    match address {
+        IpAddr::V4(address) => v4_words(Be32::new(address.to_bits())),
+        IpAddr::V6(address) => {
+            let bits = u128::from_ne_bytes(address.octets());
+            let (first, last) =
+                if cfg!(target_endian = "little") { (bits, bits >> 64) } else { (bits >> 64, bits) };
+            [first as u64, last as u64]
+        }
+    }
+}
+
+/// The same of IPv4, from the word that it is in a header.
+#[inline(always)]
+pub const fn v4_words(address: Be32) -> AddressWords {
+    let first = address.raw() as u64;
+    [if cfg!(target_endian = "little") { first } else { first << 32 }, 0]
+}
+
+/// The inverse of [`v4_words`].
+#[inline(always)]
+pub const fn words_v4([first, _]: AddressWords) -> Be32 {
+    Be32::from_raw(if cfg!(target_endian = "little") { first as u32 } else { (first >> 32) as u32 })
+}
 
 shared! {
     /// Key of `LISTENERS_V4`. Port 0 is every port of the address.
@@ -19,27 +52,30 @@ shared! {
 
 shared! {
     /// Key of `LISTENERS_V6`. Port 0 is every port of the address.
-    pub struct ListenerKeyV6: 20 bytes {
-        pub address: [Be32; 4],
+    pub struct ListenerKeyV6: 24 bytes {
+        pub address: AddressWords,
         pub port: Be16,
         pub protocol: u8,
         pub reserved: u8,
+        pub reserved_too: u32,
     }
 }
 
-/// [`Listener::kind`]: forwards to the ring.
+/// [`Listener::kind`]: encapsulates to the ring's targets.
 pub const KIND_SERVICE: u32 = 1;
+/// [`Listener::kind`]: forwards to the ring's targets by full NAT.
+pub const KIND_NAT: u32 = 2;
 /// [`Listener::kind`]: the address that `nat` sends from; replies to its port range are translated back.
-pub const KIND_NAT_RETURN: u32 = 2;
+pub const KIND_NAT_RETURN: u32 = 3;
 
 shared! {
     /// Value of `LISTENERS_V4` and `LISTENERS_V6`: what answers at an address.
     pub struct Listener: 16 bytes {
-        /// [`KIND_SERVICE`] or [`KIND_NAT_RETURN`].
+        /// `KIND_*`.
         pub kind: u32,
-        /// `KIND_SERVICE`: index in `RINGS` of the ring's first slot.
+        /// Index in `RINGS` of the ring's first slot.
         pub ring: u32,
-        /// `KIND_SERVICE`: how many slots the ring has.
+        /// How many slots the ring has.
         pub slots: u32,
         /// `KIND_NAT_RETURN`: first and last port of the range, in host order.
         pub first_port: u16,
@@ -71,8 +107,8 @@ shared! {
         pub port: Be16,
         pub reserved: u16,
         /// MAC of the next hop, then the MAC of the interface it is reached by: the first twelve
-        /// bytes of the frame.
-        pub link: [u8; 12],
+        /// bytes of the frame, as words.
+        pub link: [u32; 3],
         /// `ifindex` of the interface that the target is reached by.
         pub interface: u32,
         /// The target's address: the outer destination, or `nat`'s new one.
@@ -94,6 +130,81 @@ shared! {
         pub bytes: u64,
         /// TCP SYNs without ACK, or new `nat` flows.
         pub new_flows: u64,
+    }
+}
+
+shared! {
+    /// One of the four entries of a [`FlowSet`].
+    pub struct Flow: 16 bytes {
+        /// The flow's keyed hash ([`HashKeys::flow`]).
+        pub tag: u64,
+        /// A [`crate::flow::FlowWord`].
+        pub word: u64,
+    }
+}
+
+shared! {
+    /// Element of `FLOWS`: one cache line. A flow stands in one of two sets, and in one place of it.
+    pub struct FlowSet: 64 bytes {
+        pub flows: [Flow; 4],
+    }
+}
+
+shared! {
+    /// A MAC address, in words: the verifier takes no unaligned access to the stack.
+    pub struct Mac: 8 bytes {
+        /// Bytes 0 to 3, and 4 and 5, as they stand in the frame.
+        pub first: u32,
+        pub last: u16,
+        pub reserved: u16,
+    }
+}
+
+shared! {
+    /// Element of `SESSIONS`: the way back of one `nat` flow. Where it stands follows from the reply's
+    /// tuple, so two flows never share a target's address, port and protocol and a source port.
+    pub struct Session: 64 bytes {
+        /// The reply's keyed hash ([`HashKeys::back`]).
+        pub tag: u64,
+        /// A [`crate::flow::FlowWord`], aged together with the flow's.
+        pub word: u64,
+        pub client: AddressWords,
+        pub vip: AddressWords,
+        pub client_port: Be16,
+        pub vip_port: Be16,
+        /// `ifindex` of the interface that the client's packets came in by; replies leave by it.
+        pub interface: u32,
+        /// MAC that the client's packets came from.
+        pub gateway: Mac,
+    }
+}
+
+shared! {
+    /// Key of `DEVICES`: an interface that the program is attached to.
+    pub struct DeviceKey: 4 bytes {
+        /// `ifindex`.
+        pub interface: u32,
+    }
+}
+
+shared! {
+    /// Value of `DEVICES`.
+    pub struct Device: 8 bytes {
+        pub mac: Mac,
+    }
+}
+
+impl Mac {
+    #[inline(always)]
+    pub const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self { first: u32::from_ne_bytes([a, b, c, d]), last: u16::from_ne_bytes([e, f]), reserved: 0 }
+    }
+
+    /// As they stand in the frame.
+    #[inline(always)]
+    pub const fn words(self) -> [u16; 3] {
+        let [a, b, c, d] = self.first.to_ne_bytes();
+        [u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]), self.last]
     }
 }
 

@@ -1,5 +1,9 @@
 //! Where a plan's steps are carried out: the kernel's maps, or a fake in tests.
 
+pub mod kernel;
+pub mod load;
+mod mapped;
+
 use lb_common::{
     ids::TargetId,
     maps::{Listener, Target},
@@ -36,4 +40,6 @@ pub enum WriteError {
     Full { map: &'static str, capacity: u32 },
     #[error("access to map `{map}`")]
     Kernel { map: &'static str, source: aya::maps::MapError },
+    #[error("add `ifindex` {interface} to the devices that packets may leave by")]
+    Egress { interface: u32, source: aya::maps::xdp::XdpMapError },
 }

@@ -1,0 +1,64 @@
+//! The Internet checksum (RFC 1071), whole and by difference (RFC 1624).
+//!
+//! All sums are of words as they stand in memory: one's complement addition is the same in either byte
+//! order as long as all words share it (RFC 1071, section 2 (B)).
+
+/// Folds a sum of 16-bit or 32-bit words to 16 bits.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "folded to 16 bits, which is what the sum means")]
+pub const fn fold(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
+/// What words leave and what words come, as one running sum. `Change::new().word(old, new)…`
+#[derive(Clone, Copy, Default)]
+pub struct Change(u64);
+
+impl Change {
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// A 32-bit word, or a 16-bit one in its place, changes from `old` to `new`.
+    #[inline(always)]
+    pub const fn word(self, old: u32, new: u32) -> Self {
+        Self(self.0 + (!old) as u64 + new as u64)
+    }
+
+    /// Two 32-bit words at once.
+    #[inline(always)]
+    pub const fn double(self, old: u64, new: u64) -> Self {
+        self.word(old as u32, new as u32).word((old >> 32) as u32, (new >> 32) as u32)
+    }
+
+    /// The checksum of what was under `checksum` before the change: RFC 1624, equation 3.
+    #[inline(always)]
+    pub const fn apply(self, checksum: u16) -> u16 {
+        !fold(self.0 + (!checksum) as u64)
+    }
+
+    /// The same for UDP, where zero means "no checksum": it stays, and a sum of zero is sent as all ones
+    /// (RFC 768).
+    #[inline(always)]
+    pub const fn apply_udp(self, checksum: u16) -> u16 {
+        if checksum == 0 {
+            return 0;
+        }
+        match self.apply(checksum) {
+            0 => 0xffff,
+            sum => sum,
+        }
+    }
+}
+
+/// Sum of all 16-bit words of `bytes`, the last one padded with a zero byte, unfolded.
+pub fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<2>();
+    let words = words.iter().map(|word| u64::from(u16::from_ne_bytes(*word))).sum::<u64>();
+    let rest = rest.first().map_or(0, |last| u64::from(u16::from_ne_bytes([*last, 0])));
+    words + rest
+}

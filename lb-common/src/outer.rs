@@ -1,0 +1,92 @@
+//! Outer headers of the encapsulation: IP in IP (RFC 2003) and its kin of other families (RFC 2473, RFC
+//! 4213).
+
+use crate::{
+    checksum::fold,
+    maps::{Target, words_v4},
+    parse::{Ipv4, Ipv6},
+    wire::{Be16, Be32},
+};
+
+/// Hop limit of the outer header: the way from the edge to the target, whatever the client's was.
+const HOP_LIMIT: u8 = 64;
+
+/// "Don't fragment": the packet was measured against the path's MTU, and a fragment could not be
+/// unwrapped in XDP. It also makes the identification meaningless (RFC 6864, section 4.1).
+const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
+
+const VERSION: u8 = 0x45;
+
+/// Sum of the 16-bit words of an outer IPv4 header that all packets to a target share: all but traffic
+/// class, length, protocol and what varies of the source. Unfolded; `source` has the varying bits zero.
+pub const fn partial_checksum(source: Be32, destination: Be32) -> u32 {
+    halves(source)
+        + halves(destination)
+        + DONT_FRAGMENT.raw() as u32
+        + Be16::new((VERSION as u16) << 8).raw() as u32
+        + Be16::new((HOP_LIMIT as u16) << 8).raw() as u32
+}
+
+const fn halves(word: Be32) -> u32 {
+    (word.raw() & 0xffff) + (word.raw() >> 16)
+}
+
+/// What of the packet shows in its outer header.
+#[derive(Clone, Copy)]
+pub struct Inner {
+    /// Family of the inner packet, as a protocol: 4 or 41.
+    pub protocol: u8,
+    /// DSCP and ECN are carried over whole (RFC 2983 uniform model; RFC 6040 normal mode).
+    pub traffic_class: u8,
+    /// Of the inner packet, in bytes.
+    pub length: u32,
+    /// The flow hash: varies the outer source, so that the target's NIC spreads the flows over its queues.
+    pub hash: u64,
+}
+
+/// The outer IPv4 header towards `target`. The inner packet fits: 20 bytes more are at most 65,535.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the hash; a length that was measured")]
+pub const fn ipv4(target: &Target, inner: Inner) -> Ipv4 {
+    let prefix = words_v4(target.source);
+    let vary = inner.hash as u32 & target.source_mask.raw();
+    let length = Be16::new(inner.length as u16 + size_of::<Ipv4>() as u16);
+    let class = Be16::new(inner.traffic_class as u16);
+    let protocol = Be16::new(inner.protocol as u16);
+    // The varying bits are zero in the prefix that `target.checksum` counted, so adding is or-ing.
+    let sum = target.checksum as u64
+        + vary as u64
+        + length.raw() as u64
+        + class.raw() as u64
+        + protocol.raw() as u64;
+    Ipv4 {
+        version: VERSION,
+        traffic_class: inner.traffic_class,
+        length,
+        identification: Be16::from_raw(0),
+        fragment: DONT_FRAGMENT,
+        hop_limit: HOP_LIMIT,
+        protocol: inner.protocol,
+        checksum: !fold(sum),
+        source: Be32::from_raw(prefix.raw() | vary),
+        destination: words_v4(target.destination),
+    }
+}
+
+/// The outer IPv6 header towards `target`; the flow label tells the flow too (RFC 6438).
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the hash; a length that was measured")]
+pub const fn ipv6(target: &Target, inner: Inner) -> Ipv6 {
+    let [first, last] = target.source;
+    let vary = (inner.hash as u32 & target.source_mask.raw()) as u64;
+    let vary = if cfg!(target_endian = "little") { vary << 32 } else { vary };
+    let label = (inner.hash >> 12) as u32 & 0x000f_ffff;
+    Ipv6 {
+        first: Be32::new(6 << 28 | (inner.traffic_class as u32) << 20 | label),
+        length: Be16::new(inner.length as u16),
+        next_header: inner.protocol,
+        hop_limit: HOP_LIMIT,
+        source: [first, last | vary],
+        destination: target.destination,
+    }
+}

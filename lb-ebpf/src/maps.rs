@@ -1,0 +1,246 @@
+//! The maps, and every access to them. Unsafe, two of two.
+//!
+//! The daemon rewrites `RINGS` and `TARGETS` in place while packets are on their way. Every read is one
+//! copy of a word that the daemon writes whole, or of a line whose fields it orders (see `Target`).
+#![expect(unsafe_code, reason = "reads map values by the pointers that the kernel's lookups give")]
+
+use core::ptr;
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, xdp_action},
+    helpers::bpf_ktime_get_coarse_ns,
+    macros::map,
+    maps::{Array, DevMapHash, HashMap, PerCpuArray},
+};
+use lb_common::{
+    flow::{FlowWord, Tick},
+    ids::TargetId,
+    maps::{
+        Device, DeviceKey, Flow, FlowSet, HashKeys, Listener, ListenerKeyV4, ListenerKeyV6, Session,
+        Settings, Tally, Target,
+    },
+    slot::Slot,
+    verdict::Verdict,
+};
+
+use crate::frame::opaque;
+
+// The sizes here are the least that loads; the daemon sets the configured ones.
+#[map]
+static LISTENERS_V4: HashMap<ListenerKeyV4, Listener> = HashMap::with_max_entries(1, 0);
+#[map]
+static LISTENERS_V6: HashMap<ListenerKeyV6, Listener> = HashMap::with_max_entries(1, 0);
+#[map]
+static RINGS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+// Mapped memory starts on a page, so an element of 64 bytes is one cache line and not two halves.
+#[map]
+static TARGETS: Array<Target> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static FLOWS: Array<FlowSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static SESSIONS: Array<Session> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static COUNTERS: PerCpuArray<Tally> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static DEVICES: HashMap<DeviceKey, Device> = HashMap::with_max_entries(64, 0);
+#[map]
+static EGRESS: DevMapHash = DevMapHash::with_max_entries(64, 0);
+
+/// Zero until the daemon sets it, before loading.
+#[unsafe(no_mangle)]
+static SETTINGS: Settings = Settings {
+    keys: HashKeys { whiten: 0, multiply: [0; 3], back: 0 },
+    flow_sets_mask: 0,
+    sessions_mask: 0,
+    nat_first_port: 0,
+    nat_ports: 0,
+    tcp_idle: 0,
+    udp_idle: 0,
+    unreplied_idle: 0,
+    closed_idle: 0,
+};
+
+/// Through an address that the compiler cannot see through: it would take the zeros for the values.
+#[inline(always)]
+pub(crate) fn settings() -> &'static Settings {
+    let settings =
+        ptr::with_exposed_provenance::<Settings>(opaque((&raw const SETTINGS).expose_provenance()));
+    // SAFETY: the address is that of a static.
+    unsafe { &*settings }
+}
+
+#[inline(always)]
+pub(crate) fn now() -> Tick {
+    // SAFETY: the helper has no conditions; it only reads the clock.
+    Tick::from_nanoseconds(unsafe { bpf_ktime_get_coarse_ns() })
+}
+
+#[inline(always)]
+pub(crate) fn listener_v4(key: &ListenerKeyV4) -> Option<&'static Listener> {
+    // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
+    unsafe { LISTENERS_V4.get(key) }
+}
+
+#[inline(always)]
+pub(crate) fn listener_v6(key: &ListenerKeyV6) -> Option<&'static Listener> {
+    // SAFETY: as for IPv4.
+    unsafe { LISTENERS_V6.get(key) }
+}
+
+#[inline(always)]
+pub(crate) fn slot(index: u32) -> Option<Slot> {
+    let word = RINGS.get_ptr(index)?;
+    // SAFETY: the lookup gave a valid element; the daemon writes it as one aligned word.
+    Some(Slot::from_word(unsafe { word.read_volatile() }))
+}
+
+#[inline(always)]
+pub(crate) fn target(id: TargetId) -> Option<&'static Target> {
+    TARGETS.get(id.index())
+}
+
+#[inline(always)]
+pub(crate) fn device(interface: u32) -> Option<&'static Device> {
+    // SAFETY: as for the listeners.
+    unsafe { DEVICES.get(DeviceKey { interface }) }
+}
+
+/// Adds a packet to a counter's line of this CPU. No other CPU writes it, and XDP does not nest.
+#[inline(always)]
+pub(crate) fn tally(line: u32, bytes: u64, opens: bool) {
+    if let Some(tally) = COUNTERS.get_ptr_mut(line) {
+        // SAFETY: the lookup gave this CPU's valid element, which nothing else writes meanwhile.
+        let tally = unsafe { &mut *tally };
+        tally.packets += 1;
+        tally.bytes += bytes;
+        tally.new_flows += u64::from(opens);
+    }
+}
+
+/// Sends the frame out of another interface that the program is attached to.
+#[inline(always)]
+pub(crate) fn redirect(interface: u32) -> Result<u32, Verdict> {
+    EGRESS.redirect(interface, 0).map_err(|_| Verdict::NextHopUnresolved)?;
+    Ok(xdp_action::XDP_REDIRECT)
+}
+
+/// A word of an entry, which several CPUs read and swap.
+#[derive(Clone, Copy)]
+pub(crate) struct Word(*mut u64);
+
+impl Word {
+    #[inline(always)]
+    pub(crate) fn load(self) -> FlowWord {
+        // SAFETY: made only from a valid element's field, below.
+        FlowWord::from_word(unsafe { self.0.read_volatile() })
+    }
+
+    /// Writes an entry that the caller has claimed.
+    #[inline(always)]
+    pub(crate) fn store(self, word: FlowWord) {
+        // SAFETY: as in `load`; a claimed entry has one writer.
+        unsafe { self.0.write_volatile(word.word()) };
+    }
+
+    /// Swaps `old` for `new`; false if another CPU was first.
+    #[inline(always)]
+    pub(crate) fn swap(self, old: FlowWord, new: FlowWord) -> bool {
+        compare_and_swap(self.0, old.word(), new.word())
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+fn compare_and_swap(place: *mut u64, old: u64, new: u64) -> bool {
+    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};
+    // SAFETY: `Word` holds only pointers to valid, aligned words of map memory.
+    let (_, swapped) = unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(place, old, new) };
+    swapped
+}
+
+#[cfg(not(target_arch = "bpf"))]
+fn compare_and_swap(_: *mut u64, _: u64, _: u64) -> bool {
+    false
+}
+
+/// One entry of a set.
+#[derive(Clone, Copy)]
+pub(crate) struct FlowEntry(*mut Flow);
+
+impl FlowEntry {
+    #[inline(always)]
+    pub(crate) fn tag(self) -> u64 {
+        // SAFETY: a field's address inside the valid element that `flow_set` found.
+        let tag = unsafe { &raw const (*self.0).tag };
+        // SAFETY: valid and aligned, as a field of the element.
+        unsafe { tag.read_volatile() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(self) -> Word {
+        // SAFETY: a field's address inside the valid element.
+        Word(unsafe { &raw mut (*self.0).word })
+    }
+
+    /// For the one who claimed the entry.
+    #[inline(always)]
+    pub(crate) fn set_tag(self, tag: u64) {
+        // SAFETY: as in `tag`.
+        let place = unsafe { &raw mut (*self.0).tag };
+        // SAFETY: as in `tag`; the caller has claimed the entry, so it alone writes.
+        unsafe { place.write_volatile(tag) };
+    }
+}
+
+/// The four entries of a set.
+#[inline(always)]
+pub(crate) fn flow_set(index: u32) -> Option<[FlowEntry; 4]> {
+    let flows: *mut Flow = FLOWS.get_ptr_mut(index)?.cast();
+    Some([0, 1, 2, 3].map(|entry| FlowEntry(flows.wrapping_add(entry))))
+}
+
+/// One of the four entries of a set.
+#[inline(always)]
+pub(crate) fn flow_entry(index: u32, place: usize) -> Option<FlowEntry> {
+    let flows: *mut Flow = FLOWS.get_ptr_mut(index)?.cast();
+    Some(FlowEntry(flows.wrapping_add(place & 3)))
+}
+
+/// The way back of a flow.
+#[derive(Clone, Copy)]
+pub(crate) struct SessionEntry(*mut Session);
+
+impl SessionEntry {
+    #[inline(always)]
+    pub(crate) fn word(self) -> Word {
+        // SAFETY: a field's address inside the valid element.
+        Word(unsafe { &raw mut (*self.0).word })
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> &'static Session {
+        // SAFETY: made only from a valid element, below. A reader follows it only where tag and word say
+        // that it is a live flow's, whose other fields nobody writes.
+        unsafe { &*self.0.cast_const() }
+    }
+
+    /// All but the word, for the one who claimed the entry.
+    #[inline(always)]
+    pub(crate) fn fill(self, session: Session) {
+        let word = self.word().load();
+        // SAFETY: a valid element, claimed by the caller.
+        unsafe { self.0.write(Session { word: word.word(), ..session }) };
+    }
+}
+
+#[inline(always)]
+pub(crate) fn session(index: u32) -> Option<SessionEntry> {
+    SESSIONS.get_ptr_mut(index).map(SessionEntry)
+}
+
+/// What a caller in this program passed to a global function by reference: to the verifier it may be null.
+#[inline(always)]
+pub(crate) fn argument<'a, T>(reference: *const T) -> Option<&'a T> {
+    // SAFETY: only references of this program are passed so, and they outlive the call.
+    unsafe { reference.as_ref() }
+}

@@ -1,0 +1,442 @@
+//! Full NAT: towards the target from the node's own address, and back from the VIP.
+//!
+//! A flow has two entries. The one in `FLOWS` is found by the client's packets; the session in `SESSIONS`
+//! by the target's, at a place that follows from the reply's tuple. So a port is in use towards a target
+//! exactly while the session at its place is live, and choosing a port is looking for a place.
+
+use core::cmp::max;
+
+use aya_ebpf::bindings::xdp_md;
+use lb_common::{
+    checksum::Change,
+    flow::{FlowState, FlowWord, Tick},
+    hash::scale,
+    ids::TargetId,
+    maps::{KIND_NAT, Listener, Mac, Session, Settings, TARGET_RESOLVED, TARGET_SERVES, Target},
+    parse::{Bytes as _, Family, Packet, TCP, TCP_CHECKSUM, UDP, UDP_CHECKSUM, V4, V6, ports},
+    verdict::{Direction, Verdict, target_line},
+    wire::Be16,
+};
+
+use crate::{
+    ended,
+    forward::{Ending, Forward, out},
+    frame::Frame,
+    maps::{self, FlowEntry, SessionEntry},
+    select,
+};
+
+/// How many ports a new flow tries. With three quarters of the sessions live, one in 10,000 finds none.
+const TRIES: u32 = 32;
+
+/// Where in the Ethernet header the MACs stand.
+const DESTINATION_MAC: usize = 0;
+const SOURCE_MAC: usize = 6;
+
+/// What a packet needs to know of its flow.
+struct Known {
+    id: TargetId,
+    target: &'static Target,
+    /// The port that the node sends from.
+    port: u16,
+    opens: bool,
+}
+
+/// A family whose NAT is a function of its own.
+pub(crate) trait Nat: Forward {
+    /// Out of line: established flows of other modes do not pay for its registers, and the verifier
+    /// follows it once, not once for each way through the parser.
+    fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending;
+}
+
+impl Nat for V4 {
+    #[inline(always)]
+    fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
+        Ending::unpack(nat_v4(frame.context(), packet, listener))
+    }
+}
+
+impl Nat for V6 {
+    #[inline(always)]
+    fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
+        Ending::unpack(nat_v6(frame.context(), packet, listener))
+    }
+}
+
+#[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn nat_v4(context: *mut xdp_md, packet: *const Packet<V4>, listener: *const Listener) -> u64 {
+    translate(context, packet, listener).pack()
+}
+
+#[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, listener: *const Listener) -> u64 {
+    translate(context, packet, listener).pack()
+}
+
+/// The verifier takes no caller's word: the references may be null to it, the offsets anything.
+#[inline(always)]
+fn translate<F: Forward>(
+    context: *mut xdp_md,
+    packet: *const Packet<F>,
+    listener: *const Listener,
+) -> Ending {
+    let (Some(packet), Some(listener)) = (maps::argument(packet), maps::argument(listener)) else {
+        return ended(Err(Verdict::BadMap));
+    };
+    let frame = Frame::new(context);
+    ended(if listener.kind == KIND_NAT {
+        to_target(frame, packet, listener)
+    } else {
+        from_target(frame, packet, listener)
+    })
+}
+
+/// A client's packet, on to the target.
+#[inline(always)]
+fn to_target<F: Forward>(
+    mut frame: Frame,
+    packet: &Packet<F>,
+    listener: &Listener,
+) -> Result<Ending, Verdict> {
+    let settings = maps::settings();
+    let tag = settings.keys.flow(packet);
+    let now = maps::now();
+    let known = match known(settings, packet, tag, now)? {
+        Some(known) => known,
+        None => open(&frame, &settings, packet, listener, tag, now)?,
+    };
+    let Known { id, target, port, opens } = known;
+    if packet.length > u32::from(target.mtu) {
+        return Err(Verdict::TooBig);
+    }
+    let (source, destination) = (F::from_words(target.source), F::from_words(target.destination));
+    let ports = ports(Be16::new(port), target_port(target, packet));
+    F::hop(&mut frame, packet)?;
+    rewrite(&mut frame, packet, source, destination, ports)?;
+    frame.link(target)?;
+    let action = out(frame.ingress(), target.interface)?;
+    Ok(Ending { line: target_line(id, Direction::ToTarget), opens, action })
+}
+
+/// A target's packet, back to the client.
+#[inline(always)]
+fn from_target<F: Forward>(
+    mut frame: Frame,
+    packet: &Packet<F>,
+    listener: &Listener,
+) -> Result<Ending, Verdict> {
+    let port = packet.destination_port().get();
+    if port < listener.first_port || port > listener.last_port {
+        return Err(Verdict::NotOurs);
+    }
+    let settings = maps::settings();
+    let now = maps::now();
+    let back = settings.keys.back::<F>(packet.source, packet.destination, packet.ports, packet.protocol);
+    let entry = maps::session(session_index(settings, back)).ok_or(Verdict::BadMap)?;
+    let session = entry.get();
+    let word = entry.word().load();
+    let id = word.target().ok_or(Verdict::NatNoFlow)?;
+    if session.tag != back || !word.live(now, settings) {
+        return Err(Verdict::NatNoFlow);
+    }
+    let state = word.state().from_target(packet.tcp_flags);
+    if state != word.state() || now != word.seen() {
+        entry.word().swap(word, word.touched(now, state));
+        touch_flow::<F>(settings, session, packet.protocol, now, state);
+    }
+    let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
+    F::hop(&mut frame, packet)?;
+    rewrite(&mut frame, packet, vip, client, ports(session.vip_port, session.client_port))?;
+    let ingress = frame.ingress();
+    let own = if ingress == session.interface {
+        mac(&frame, DESTINATION_MAC)?
+    } else {
+        maps::device(session.interface).ok_or(Verdict::NextHopUnresolved)?.mac
+    };
+    frame.write(DESTINATION_MAC, session.gateway.words())?;
+    frame.write(SOURCE_MAC, own.words())?;
+    let action = out(ingress, session.interface)?;
+    Ok(Ending { line: target_line(id, Direction::FromTarget), opens: false, action })
+}
+
+/// The flow, if it lives and its target still serves it.
+///
+/// A SYN on a closed flow opens a new one: the client reuses its port. A target that is dead, or whose
+/// line is gone, is left for the ring's at once.
+#[inline(always)]
+fn known<F: Forward>(
+    settings: &Settings,
+    packet: &Packet<F>,
+    tag: u64,
+    now: Tick,
+) -> Result<Option<Known>, Verdict> {
+    let Some((entry, word)) = find(settings, tag, now) else { return Ok(None) };
+    let Some(id) = word.target() else { return Ok(None) };
+    let target = maps::target(id).ok_or(Verdict::BadMap)?;
+    if target.flags & TARGET_SERVES == 0 || packet.opens() && word.state().closed() {
+        return Ok(None);
+    }
+    if target.flags & TARGET_RESOLVED == 0 {
+        return Err(Verdict::NextHopUnresolved);
+    }
+    let state = word.state().to_target(packet.tcp_flags);
+    if state != word.state() || now != word.seen() {
+        entry.word().swap(word, word.touched(now, state));
+        touch_session(settings, packet, target, word.port(), now, state);
+    }
+    Ok(Some(Known { id, target, port: word.port(), opens: false }))
+}
+
+/// The live entry of a tag, in either of its two sets.
+#[inline(always)]
+fn find(settings: &Settings, tag: u64, now: Tick) -> Option<(FlowEntry, FlowWord)> {
+    for index in set_indices(settings, tag) {
+        for entry in maps::flow_set(index)? {
+            if entry.tag() == tag {
+                let word = entry.word().load();
+                // Another CPU may have taken the entry between the two reads.
+                if word.live(now, settings) && entry.tag() == tag {
+                    return Some((entry, word));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Makes both entries of a new flow.
+#[inline(always)]
+fn open<F: Forward>(
+    frame: &Frame,
+    settings: &Settings,
+    packet: &Packet<F>,
+    listener: &Listener,
+    tag: u64,
+    now: Tick,
+) -> Result<Known, Verdict> {
+    let (id, target) = select::target(listener, tag)?;
+    let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
+    let state = state.to_target(packet.tcp_flags);
+    let entry = claim_flow(settings, tag, now)?;
+    let session = Session {
+        tag: 0,
+        word: 0,
+        client: F::to_words(packet.source),
+        vip: F::to_words(packet.destination),
+        client_port: packet.source_port(),
+        vip_port: packet.destination_port(),
+        interface: frame.ingress(),
+        gateway: mac(frame, SOURCE_MAC)?,
+    };
+    match claim_session(settings, packet, target, &session, tag, now) {
+        Some((place, back, port)) => {
+            let word = FlowWord::new(id, port, now, state);
+            place.fill(Session { tag: back, ..session });
+            place.word().store(word);
+            entry.set_tag(tag);
+            entry.word().store(word);
+            Ok(Known { id, target, port, opens: true })
+        }
+        None => {
+            entry.word().store(FlowWord::FREE);
+            Err(Verdict::NatPortsExhausted)
+        }
+    }
+}
+
+/// Claims the entry of this very tag, or the one that is most ready to be taken.
+#[inline(always)]
+fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Verdict> {
+    let mut best = 0;
+    for (set, index) in set_indices(settings, tag).into_iter().enumerate() {
+        let entries = maps::flow_set(index).ok_or(Verdict::BadMap)?;
+        for (place, entry) in entries.into_iter().enumerate() {
+            // An entry of this very tag before all others: a flow has one.
+            let own = u64::from(entry.tag() == tag) << READY_BITS;
+            let ready = own | readiness(entry.word().load().word(), now.get());
+            best = max(best, ready << PLACE_BITS | (set * 4 + place) as u64);
+        }
+    }
+    if best >> PLACE_BITS == 0 {
+        return Err(Verdict::NatTableFull);
+    }
+    let [first, second] = set_indices(settings, tag);
+    let index = if best & 4 == 0 { first } else { second };
+    let entry = maps::flow_entry(index, best as usize & 3).ok_or(Verdict::BadMap)?;
+    // Lost to another CPU, or its own and live: both are a race of two first packets.
+    let word = entry.word().load();
+    if !entry.word().swap(word, FlowWord::claimed(now)) {
+        return Err(Verdict::NatTableFull);
+    }
+    Ok(entry)
+}
+
+/// Claims a session, and with it a port.
+///
+/// The first port tried follows from the flow alone: a flow that was forgotten while it was silent gets
+/// its old port again, if nobody has it, and goes on as if nothing had been.
+#[inline(always)]
+fn claim_session<F: Forward>(
+    settings: &Settings,
+    packet: &Packet<F>,
+    target: &Target,
+    session: &Session,
+    tag: u64,
+    now: Tick,
+) -> Option<(SessionEntry, u64, u16)> {
+    let mut best = 0;
+    for attempt in 0..TRIES {
+        let entry = session_of(settings, packet, target, nth_port(settings, tag, attempt))?.0;
+        let ready = readiness(entry.word().load().word(), now.get());
+        best = max(best, ready << PLACE_BITS | u64::from(attempt));
+        if ready > u64::from(u32::MAX) {
+            break;
+        }
+    }
+    // The first port's session may be this flow's own, when two CPUs saw its first packets at once.
+    let attempt = if own(session_of(settings, packet, target, nth_port(settings, tag, 0))?, session) {
+        0
+    } else if best >> PLACE_BITS != 0 {
+        best as u32 & (TRIES - 1)
+    } else {
+        return None;
+    };
+    let port = nth_port(settings, tag, attempt);
+    let (entry, back) = session_of(settings, packet, target, port)?;
+    let word = entry.word().load();
+    entry.word().swap(word, FlowWord::claimed(now)).then_some((entry, back, port))
+}
+
+/// The session, and the reply's hash, of a flow that the node sends from `port`.
+#[inline(always)]
+fn session_of<F: Family>(
+    settings: &Settings,
+    packet: &Packet<F>,
+    target: &Target,
+    port: u16,
+) -> Option<(SessionEntry, u64)> {
+    let back = back(settings, packet, target, port);
+    Some((maps::session(session_index(settings, back))?, back))
+}
+
+/// How ready an entry is to be taken, in [`READY_BITS`] bits; zero: a live flow has it.
+///
+/// A function of its own for the verifier's sake: it follows a global function once, not once for each
+/// way through the eight entries and 32 ports that are weighed.
+#[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn readiness(word: u64, now: u32) -> u64 {
+    let ready = FlowWord::from_word(word).readiness(Tick::new(now), maps::settings());
+    ready.map_or(0, |ready| u64::from(ready) + 1)
+}
+
+/// [`readiness`] gives up to 2^32.
+const READY_BITS: u32 = 33;
+/// Beside it: which of eight entries, or which of [`TRIES`] ports.
+const PLACE_BITS: u32 = 5;
+
+/// Whether the session is this flow's own, from before.
+#[inline(always)]
+fn own((entry, back): (SessionEntry, u64), session: &Session) -> bool {
+    let there = entry.get();
+    there.tag == back
+        && there.client == session.client
+        && there.client_port == session.client_port
+        && there.vip == session.vip
+        && there.vip_port == session.vip_port
+}
+
+/// Ages the session together with its flow.
+#[inline(always)]
+fn touch_session<F: Family>(
+    settings: &Settings,
+    packet: &Packet<F>,
+    target: &Target,
+    port: u16,
+    now: Tick,
+    state: FlowState,
+) {
+    if let Some((entry, back)) = session_of(settings, packet, target, port) {
+        let word = entry.word().load();
+        if entry.get().tag == back && word.target().is_some() {
+            entry.word().swap(word, word.touched(now, word.state().merged(state)));
+        }
+    }
+}
+
+/// Ages the flow together with its session.
+#[inline(always)]
+fn touch_flow<F: Family>(settings: &Settings, session: &Session, protocol: u8, now: Tick, state: FlowState) {
+    let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
+    let tag = settings.keys.tag::<F>(client, vip, ports(session.client_port, session.vip_port), protocol);
+    if let Some((entry, word)) = find(settings, tag, now) {
+        entry.word().swap(word, word.touched(now, word.state().merged(state)));
+    }
+}
+
+/// A MAC of the frame, in the words that fit the stack's alignment.
+#[inline(always)]
+fn mac(frame: &Frame, at: usize) -> Result<Mac, Verdict> {
+    let first = frame.read(at).ok_or(Verdict::Truncated)?;
+    let last = frame.read(at + 4).ok_or(Verdict::Truncated)?;
+    Ok(Mac { first, last, reserved: 0 })
+}
+
+/// Addresses and ports, and the checksums over them.
+#[inline(always)]
+fn rewrite<F: Forward>(
+    frame: &mut Frame,
+    packet: &Packet<F>,
+    source: F::Address,
+    destination: F::Address,
+    ports: u32,
+) -> Result<(), Verdict> {
+    F::readdress(frame, packet, source, destination)?;
+    let change = F::change(Change::new(), packet.source, source);
+    let change = F::change(change, packet.destination, destination).word(packet.ports, ports);
+    frame.write(packet.transport(), ports)?;
+    let at = packet.transport() + if packet.protocol == TCP { TCP_CHECKSUM } else { UDP_CHECKSUM };
+    let checksum: u16 = frame.read(at).ok_or(Verdict::Truncated)?;
+    let checksum = if packet.protocol == TCP { change.apply(checksum) } else { change.apply_udp(checksum) };
+    frame.write(at, checksum)
+}
+
+/// The reply's hash, when the node sends from `port`.
+#[inline(always)]
+fn back<F: Family>(settings: &Settings, packet: &Packet<F>, target: &Target, port: u16) -> u64 {
+    let (from, to) = (F::from_words(target.destination), F::from_words(target.source));
+    let ports = ports(target_port(target, packet), Be16::new(port));
+    settings.keys.back::<F>(from, to, ports, packet.protocol)
+}
+
+/// The target's port; a target without one is reached at the port that the client chose.
+#[inline(always)]
+fn target_port<F: Family>(target: &Target, packet: &Packet<F>) -> Be16 {
+    if target.port == Be16::new(0) { packet.destination_port() } else { target.port }
+}
+
+/// The port of a flow's `attempt`th try.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the range lies within 16 bits")]
+fn nth_port(settings: &Settings, tag: u64, attempt: u32) -> u16 {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    let drawn = (tag ^ u64::from(attempt)).wrapping_mul(GOLDEN);
+    (settings.nat_first_port + scale(drawn, settings.nat_ports)) as u16
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "each half of the tag chooses one set")]
+fn set_indices(settings: &Settings, tag: u64) -> [u32; 2] {
+    [tag as u32 & settings.flow_sets_mask, (tag >> 32) as u32 & settings.flow_sets_mask]
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half chooses the place")]
+fn session_index(settings: &Settings, back: u64) -> u32 {
+    back as u32 & settings.sessions_mask
+}

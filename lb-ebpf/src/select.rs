@@ -1,0 +1,52 @@
+//! Which listener, which slot, which target.
+
+use lb_common::{
+    hash::scale,
+    ids::TargetId,
+    maps::{Listener, ListenerKeyV4, ListenerKeyV6, TARGET_RESOLVED, Target},
+    parse::{Family, Packet, V4, V6},
+    verdict::Verdict,
+    wire::Be16,
+};
+
+use crate::maps;
+
+/// A family whose listeners are kept in a map of its own.
+pub(crate) trait Listen: Family {
+    /// The listener of exactly this port.
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener>;
+
+    /// What listens at the packet's destination: on its very port first, else on every port.
+    #[inline(always)]
+    fn listener(packet: &Packet<Self>) -> Option<&'static Listener> {
+        Self::at(packet, packet.destination_port()).or_else(|| Self::at(packet, Be16::new(0)))
+    }
+}
+
+impl Listen for V4 {
+    #[inline(always)]
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener> {
+        let (address, protocol) = (packet.destination, packet.protocol);
+        maps::listener_v4(&ListenerKeyV4 { address, port, protocol, reserved: 0 })
+    }
+}
+
+impl Listen for V6 {
+    #[inline(always)]
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener> {
+        let (address, protocol) = (packet.destination, packet.protocol);
+        maps::listener_v6(&ListenerKeyV6 { address, port, protocol, reserved: 0, reserved_too: 0 })
+    }
+}
+
+/// The target that the ring names for a flow.
+#[inline(always)]
+pub(crate) fn target(listener: &Listener, hash: u64) -> Result<(TargetId, &'static Target), Verdict> {
+    let slot = maps::slot(listener.ring + scale(hash, listener.slots)).ok_or(Verdict::BadMap)?;
+    let id = slot.current().ok_or(Verdict::NoTarget)?;
+    let target = maps::target(id).ok_or(Verdict::BadMap)?;
+    if target.flags & TARGET_RESOLVED == 0 {
+        return Err(Verdict::NextHopUnresolved);
+    }
+    Ok((id, target))
+}

@@ -1,0 +1,306 @@
+//! The maps in the kernel, and the program on its interfaces.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use aya::{
+    Ebpf,
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray, xdp::DevMapHash},
+    programs::{
+        Xdp,
+        xdp::{XdpLinkId, XdpMode as AyaMode},
+    },
+};
+use lb_common::{
+    ids::TargetId,
+    maps::{
+        Device, DeviceKey, Listener, ListenerKeyV4, ListenerKeyV6, Mac, Settings, Tally, Target,
+        address_words,
+    },
+    parse::{TCP, UDP},
+    slot::Slot,
+    wire::{Be16, Be32},
+};
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
+use super::{
+    Dataplane, Have, WriteError,
+    load::{self, LoadError, Sizes},
+    mapped::Mapped,
+};
+use crate::{
+    config::checked::{Protocol, XdpMode},
+    core::plan::{ListenerKey, Step},
+};
+
+/// The name of the edge program in the object.
+const PROGRAM: &str = "edge";
+/// `BPF_ANY`: make it or replace it.
+const ANY: u64 = 0;
+
+pub struct Kernel {
+    ebpf: Ebpf,
+    sizes: Sizes,
+    listeners_v4: HashMap<MapData, ListenerKeyV4, Listener>,
+    listeners_v6: HashMap<MapData, ListenerKeyV6, Listener>,
+    counters: PerCpuArray<MapData, Tally>,
+    devices: HashMap<MapData, DeviceKey, Device>,
+    egress: DevMapHash<MapData>,
+    targets: Mapped,
+    rings: Mapped,
+    links: BTreeMap<u32, XdpLinkId>,
+}
+
+/// An interface that the program is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    pub name: String,
+    /// `ifindex`.
+    pub index: u32,
+    pub mac: [u8; 6],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    #[error("attach to `{interface}` in {mode} mode: {}", advice(*mode))]
+    Refused { interface: String, mode: &'static str, source: aya::programs::ProgramError },
+    #[error("the edge program is not there")]
+    Missing,
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+fn advice(mode: &str) -> &'static str {
+    if mode == "driver" {
+        "the driver may lack native XDP, the MTU may be too large for it, or another program is attached (`ip link show`); `--xdp-mode generic` works on every driver, slower"
+    } else {
+        "another program may be attached (`ip link show`)"
+    }
+}
+
+impl Kernel {
+    /// Makes the maps and loads the program; attaches nothing.
+    ///
+    /// # Errors
+    /// What the kernel said, with what would help.
+    pub fn load(sizes: Sizes, settings: &Settings) -> Result<Self, LoadError> {
+        let mut ebpf = load::object(&sizes, settings)?;
+        let (targets, rings) = (take(&mut ebpf, "TARGETS")?, take(&mut ebpf, "RINGS")?);
+        let kernel = Self {
+            listeners_v4: open(&mut ebpf, "LISTENERS_V4")?,
+            listeners_v6: open(&mut ebpf, "LISTENERS_V6")?,
+            counters: open(&mut ebpf, "COUNTERS")?,
+            devices: open(&mut ebpf, "DEVICES")?,
+            egress: open(&mut ebpf, "EGRESS")?,
+            targets: mapped("TARGETS", targets, sizes.targets + 1, size_of::<Target>())?,
+            rings: mapped("RINGS", rings, sizes.slots, size_of::<Slot>())?,
+            sizes,
+            links: BTreeMap::new(),
+            ebpf,
+        };
+        kernel.verified()
+    }
+
+    fn verified(mut self) -> Result<Self, LoadError> {
+        let program = self.program().ok_or(LoadError::Missing { what: "program", name: PROGRAM })?;
+        program.load().map_err(|source| LoadError::Refused { program: PROGRAM, source })?;
+        Ok(self)
+    }
+
+    /// The edge program; loaded once this exists.
+    pub fn program(&mut self) -> Option<&mut Xdp> {
+        self.ebpf.program_mut(PROGRAM)?.try_into().ok()
+    }
+
+    pub const fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// From here on the interface's packets go through the program.
+    ///
+    /// # Errors
+    /// What the driver said; never a silent fall to generic mode.
+    pub fn attach(&mut self, interface: &Interface, mode: XdpMode) -> Result<(), AttachError> {
+        let Interface { name, index, mac } = interface;
+        self.devices
+            .insert(DeviceKey { interface: *index }, Device { mac: Mac::new(*mac) }, ANY)
+            .map_err(|source| WriteError::Kernel { map: "DEVICES", source })?;
+        self.egress
+            .insert(*index, *index, None, ANY)
+            .map_err(|source| WriteError::Egress { interface: *index, source })?;
+        let (flag, word) = match mode {
+            XdpMode::Driver => (AyaMode::Driver, "driver"),
+            XdpMode::Generic => (AyaMode::Skb, "generic"),
+        };
+        let program = self.program().ok_or(AttachError::Missing)?;
+        let link = program.attach_to_if_index(*index, flag).map_err(|source| AttachError::Refused {
+            interface: name.clone(),
+            mode: word,
+            source,
+        })?;
+        self.links.insert(*index, link);
+        Ok(())
+    }
+
+    /// Sums of each counter's line over all CPUs, lines of removed targets included.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn counters(&self) -> Result<Vec<Tally>, WriteError> {
+        let error = |source| WriteError::Kernel { map: "COUNTERS", source };
+        self.counters.iter().map(|cpus| Ok(sum(&cpus.map_err(error)?))).collect()
+    }
+
+    /// One line of [`Self::counters`].
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn counter(&self, line: u32) -> Result<Tally, WriteError> {
+        let error = |source| WriteError::Kernel { map: "COUNTERS", source };
+        Ok(sum(&self.counters.get(&line, 0).map_err(error)?))
+    }
+
+    fn put_target(&self, id: TargetId, target: &Target) {
+        let words = <[u64; 8]>::read_from_bytes(target.as_bytes()).unwrap_or_default();
+        let first = id.index() as usize * words.len();
+        // The flags stand in the first word: stored last, they vouch for the rest.
+        for (offset, word) in words.iter().enumerate().rev() {
+            self.targets.store(first + offset, *word);
+        }
+    }
+
+    fn put_listener(&mut self, key: &ListenerKey, listener: &Listener) -> Result<(), WriteError> {
+        let capacity = self.sizes.listeners;
+        match map_key(key) {
+            MapKey::V4(key) => {
+                self.listeners_v4.insert(key, listener, ANY).map_err(|e| full("LISTENERS_V4", capacity, e))
+            }
+            MapKey::V6(key) => {
+                self.listeners_v6.insert(key, listener, ANY).map_err(|e| full("LISTENERS_V6", capacity, e))
+            }
+        }
+    }
+
+    fn remove_listener(&mut self, key: &ListenerKey) -> Result<(), WriteError> {
+        let (map, removed) = match map_key(key) {
+            MapKey::V4(key) => ("LISTENERS_V4", self.listeners_v4.remove(&key)),
+            MapKey::V6(key) => ("LISTENERS_V6", self.listeners_v6.remove(&key)),
+        };
+        match removed {
+            // What is gone already is as it should be.
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(source) => Err(WriteError::Kernel { map, source }),
+        }
+    }
+}
+
+impl Dataplane for Kernel {
+    fn apply(&mut self, step: &Step) -> Result<(), WriteError> {
+        match step {
+            Step::PutTarget { id, target } => self.put_target(*id, target),
+            Step::PutSlots { slots } => {
+                for (index, slot) in slots {
+                    self.rings.store(*index as usize, slot.word());
+                }
+            }
+            Step::PutListener { key, listener } => self.put_listener(key, listener)?,
+            Step::RemoveListener { key } => self.remove_listener(key)?,
+            Step::RemoveTarget { id } => {
+                let first = id.index() as usize * 8;
+                (first..first + 8).for_each(|word| self.targets.store(word, 0));
+            }
+        }
+        Ok(())
+    }
+
+    fn have(&self) -> Result<Have, WriteError> {
+        let mut have = Have::default();
+        for entry in self.listeners_v4.iter() {
+            let (key, listener) =
+                entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V4", source })?;
+            let address = IpAddr::from(key.address.get().to_be_bytes());
+            have.listeners.insert(listener_key(address, key.port, key.protocol), listener);
+        }
+        for entry in self.listeners_v6.iter() {
+            let (key, listener) =
+                entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V6", source })?;
+            let address =
+                IpAddr::from(<[u8; 16]>::read_from_bytes(key.address.as_bytes()).unwrap_or_default());
+            have.listeners.insert(listener_key(address, key.port, key.protocol), listener);
+        }
+        for id in (1..=self.sizes.targets).filter_map(TargetId::new) {
+            let first = id.index() as usize * 8;
+            let words: [u64; 8] = std::array::from_fn(|offset| self.targets.load(first + offset));
+            if words != [0; 8]
+                && let Ok(target) = Target::read_from_bytes(words.as_bytes())
+            {
+                have.targets.insert(id, target);
+            }
+        }
+        have.slots =
+            (0..self.sizes.slots as usize).map(|index| Slot::from_word(self.rings.load(index))).collect();
+        Ok(have)
+    }
+}
+
+enum MapKey {
+    V4(ListenerKeyV4),
+    V6(ListenerKeyV6),
+}
+
+fn map_key(key: &ListenerKey) -> MapKey {
+    let protocol = match key.protocol {
+        Protocol::Tcp => TCP,
+        Protocol::Udp => UDP,
+    };
+    let port = Be16::new(key.port);
+    match key.address {
+        IpAddr::V4(address) => {
+            MapKey::V4(ListenerKeyV4 { address: Be32::new(address.to_bits()), port, protocol, reserved: 0 })
+        }
+        IpAddr::V6(_) => MapKey::V6(ListenerKeyV6 {
+            address: address_words(key.address),
+            port,
+            protocol,
+            reserved: 0,
+            reserved_too: 0,
+        }),
+    }
+}
+
+const fn listener_key(address: IpAddr, port: Be16, protocol: u8) -> ListenerKey {
+    let protocol = if protocol == UDP { Protocol::Udp } else { Protocol::Tcp };
+    ListenerKey { address, port: port.get(), protocol }
+}
+
+fn sum(cpus: &[Tally]) -> Tally {
+    cpus.iter().fold(Tally { packets: 0, bytes: 0, new_flows: 0 }, |total, cpu| Tally {
+        packets: total.packets + cpu.packets,
+        bytes: total.bytes + cpu.bytes,
+        new_flows: total.new_flows + cpu.new_flows,
+    })
+}
+
+fn full(map: &'static str, capacity: u32, source: MapError) -> WriteError {
+    match &source {
+        MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(nix::libc::E2BIG) => {
+            WriteError::Full { map, capacity }
+        }
+        _ => WriteError::Kernel { map, source },
+    }
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(data)) => Ok(data),
+        _ => Err(LoadError::Missing { what: "array", name }),
+    }
+}
+
+fn open<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing { what: "map", name })?;
+    T::try_from(map).map_err(|source| LoadError::Open { map: name, source })
+}
+
+fn mapped(map: &'static str, data: MapData, elements: u32, size: usize) -> Result<Mapped, LoadError> {
+    Mapped::new(data, elements as usize, size).map_err(|source| LoadError::Memory { map, source })
+}

@@ -1,0 +1,130 @@
+//! Loads the object with its maps in the configured sizes, and says what was wrong if that fails.
+
+use aya::{Ebpf, EbpfLoader, programs::ProgramError};
+use lb_common::{
+    flow::Tick,
+    maps::{FlowSet, HashKeys, Listener, ListenerKeyV6, Session, Settings, Tally, Target},
+    verdict::counter_lines,
+};
+
+use crate::config::checked::Config;
+
+/// The edge program and its maps, built from `lb-ebpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pointsman-edge"));
+
+/// A flow that no reply was seen of is forgotten after this long: a SYN flood's flows soon make room.
+const UNREPLIED_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+/// A closed flow's entries linger as the peers' TIME_WAIT does on Linux, so that a late segment still
+/// finds its way; a new flow that finds no other place takes theirs before.
+const CLOSED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Capacities of the maps, in elements. Fixed while the program is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Listeners of each family.
+    pub listeners: u32,
+    /// Highest id of a target.
+    pub targets: u32,
+    /// Slots of all rings together.
+    pub slots: u32,
+    /// `nat` flows: a power of two.
+    pub nat_flows: u32,
+}
+
+impl Sizes {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            // `nat` listens on its own addresses for replies: two protocols, two families.
+            listeners: config.limits.listeners + 4,
+            targets: config.limits.targets,
+            slots: config.limits.slots,
+            nat_flows: config.nat.as_ref().map_or(4, |nat| nat.flows),
+        }
+    }
+
+    /// Entries for twice as many flows as sessions: sets that fill by chance stay rare.
+    pub const fn flow_sets(&self) -> u32 {
+        self.nat_flows / 2
+    }
+
+    /// What the maps take, in bytes; the counters once for each of `cpus`.
+    pub fn bytes(&self, cpus: usize) -> u64 {
+        let array = |elements: u32, size: usize| u64::from(elements) * size as u64;
+        let listener = size_of::<ListenerKeyV6>() + size_of::<Listener>();
+        array(self.listeners, 2 * listener)
+            + array(self.targets + 1, size_of::<Target>())
+            + array(self.slots, 8)
+            + array(self.flow_sets(), size_of::<FlowSet>())
+            + array(self.nat_flows, size_of::<Session>())
+            + array(counter_lines(self.targets), size_of::<Tally>() * cpus)
+    }
+}
+
+/// What the program is told before it is loaded.
+pub fn settings(config: &Config) -> Settings {
+    let sizes = Sizes::of(config);
+    let nat = config.nat.as_ref();
+    let (first, last) = nat.map_or((1, 0), |nat| (*nat.ports.start(), *nat.ports.end()));
+    Settings {
+        keys: HashKeys::from_seed(config.node.seed.0.as_bytes()),
+        flow_sets_mask: sizes.flow_sets() - 1,
+        sessions_mask: sizes.nat_flows - 1,
+        nat_first_port: u32::from(first),
+        nat_ports: u32::from(last) + 1 - u32::from(first),
+        tcp_idle: nat.map_or(0, |nat| Tick::span(nat.tcp_idle_timeout)),
+        udp_idle: nat.map_or(0, |nat| Tick::span(nat.udp_idle_timeout)),
+        unreplied_idle: Tick::span(UNREPLIED_IDLE),
+        closed_idle: Tick::span(CLOSED_IDLE),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(
+        "make the maps: {}",
+        "the kernel refused; this needs root, or CAP_BPF and CAP_NET_ADMIN, and no seccomp or LSM rule against bpf(2)"
+    )]
+    Forbidden { source: aya::EbpfError },
+    #[error("make the maps")]
+    Maps { source: aya::EbpfError },
+    #[error("the kernel's verifier refuses the program `{program}`")]
+    Refused { program: &'static str, source: ProgramError },
+    #[error("map `{map}` into memory")]
+    Memory { map: &'static str, source: std::io::Error },
+    #[error("the object has no {what} `{name}`: daemon and object are of different versions")]
+    Missing { what: &'static str, name: &'static str },
+    #[error("open map `{map}`")]
+    Open { map: &'static str, source: aya::maps::MapError },
+}
+
+/// Makes the maps and reads the programs in; loads no program yet.
+///
+/// # Errors
+/// What the kernel said, with what would help.
+pub(super) fn object(sizes: &Sizes, settings: &Settings) -> Result<Ebpf, LoadError> {
+    EbpfLoader::new()
+        .map_max_entries("LISTENERS_V4", sizes.listeners)
+        .map_max_entries("LISTENERS_V6", sizes.listeners)
+        .map_max_entries("RINGS", sizes.slots)
+        .map_max_entries("TARGETS", sizes.targets + 1)
+        .map_max_entries("FLOWS", sizes.flow_sets())
+        .map_max_entries("SESSIONS", sizes.nat_flows)
+        .map_max_entries("COUNTERS", counter_lines(sizes.targets))
+        .override_global("SETTINGS", settings, true)
+        .load(OBJECT)
+        .map_err(|source| {
+            if forbidden(&source) { LoadError::Forbidden { source } } else { LoadError::Maps { source } }
+        })
+}
+
+/// Whether some cause in the chain is EPERM or EACCES.
+fn forbidden(error: &aya::EbpfError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::PermissionDenied;
+        }
+        cause = error.source();
+    }
+    false
+}
