@@ -1,1 +1,16 @@
-//! What the tests, the demo and the bench share.
+//! What the tests, the demo and the bench share: a small network of namespaces, and what lives in it.
+//!
+//! ```text
+//!                     +---------+
+//!     clients --------| router  |-------- edge (runs the daemon; a second arm if asked for)
+//!                     +---------+
+//!                      |   |   |
+//!                  node-1 ... node-N
+//! ```
+//!
+//! Architecture invariant: nothing here knows the load balancer beyond its command line, its configuration
+//! file and its status page, so a lab without a load balancer is a lab too.
+
+pub mod command;
+pub mod netns;
+pub mod scratch;
