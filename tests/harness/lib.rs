@@ -12,5 +12,6 @@
 //! file and its status page, so a lab without a load balancer is a lab too.
 
 pub mod command;
+pub mod lab;
 pub mod netns;
 pub mod scratch;
