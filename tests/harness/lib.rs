@@ -11,7 +11,13 @@
 //! Architecture invariant: nothing here knows the load balancer beyond its command line, its configuration
 //! file and its status page, so a lab without a load balancer is a lab too.
 
+pub mod client;
+pub mod clock;
 pub mod command;
+pub mod echo;
+pub mod http_server;
 pub mod lab;
+pub mod load;
 pub mod netns;
 pub mod scratch;
+pub mod wait;
