@@ -11,6 +11,7 @@
 //! Architecture invariant: nothing here knows the load balancer beyond its command line, its configuration
 //! file and its status page, so a lab without a load balancer is a lab too.
 
+pub mod capture;
 pub mod client;
 pub mod clock;
 pub mod command;
