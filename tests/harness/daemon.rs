@@ -1,0 +1,103 @@
+//! `pointsman` itself, in the lab.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::lab::{Lab, Node};
+use crate::netns::Namespace;
+use crate::process::Process;
+use crate::status::{self, Status};
+
+/// How long a start may take: loading and verifying the programs, on a busy machine.
+const START: Duration = Duration::from_secs(20);
+/// How long a clean stop may take.
+const STOP: Duration = Duration::from_secs(5);
+
+/// What the process of a training node says when its program is on.
+const ATTACHED: &str = "attached";
+
+/// The daemon on an edge node.
+#[derive(Debug)]
+pub struct Daemon {
+    pub process: Process,
+    socket: PathBuf,
+}
+
+/// Where the daemon of this lab offers its API; for the configuration's `[api] socket`.
+pub fn socket(lab: &Lab) -> PathBuf {
+    lab.directory().join("pointsman.sock")
+}
+
+impl Daemon {
+    /// Starts the daemon on the lab's edge node with this configuration, and waits until it answers.
+    pub async fn start(lab: &Lab, binary: &Path, config: &str) -> Result<Self> {
+        let mut daemon = Self::spawn(lab, binary, config)?;
+        let socket = daemon.socket.clone();
+        daemon.process.until("answers", START, async |_| status::get(&socket).await.ok()).await?;
+        Ok(daemon)
+    }
+
+    /// Starts it and does not wait: for a daemon that is meant to refuse.
+    pub fn spawn(lab: &Lab, binary: &Path, config: &str) -> Result<Self> {
+        let file = config_file(lab, config)?;
+        let arguments = ["run", "--config", &file.to_string_lossy()];
+        let log = lab.directory().join("edge.log");
+        let process = Process::start(&lab.edge, "pointsman on the edge node", binary, &arguments, log)?;
+        Ok(Self { process, socket: socket(lab) })
+    }
+
+    pub async fn status(&self) -> Result<Status> {
+        status::get(&self.socket).await
+    }
+
+    pub async fn stop(&mut self) -> Result<()> {
+        self.process.stop(STOP).await
+    }
+}
+
+/// Writes the configuration of the lab's edge node; rewriting it under a running daemon is a reload's first half.
+pub fn config_file(lab: &Lab, config: &str) -> Result<PathBuf> {
+    let path = lab.directory().join("edge.toml");
+    fs::write(&path, config).with_context(|| format!("write configuration `{}`", path.display()))?;
+    Ok(path)
+}
+
+/// Starts `pointsman node attach` on every training node, and waits until each unwraps envelopes.
+pub async fn attach_nodes(lab: &Lab, binary: &Path) -> Result<Vec<Process>> {
+    let mut all = lab.nodes.iter().map(|node| attach(lab, node, binary)).collect::<Result<Vec<_>>>()?;
+    for process in &mut all {
+        process.says(ATTACHED, START).await?;
+    }
+    Ok(all)
+}
+
+fn attach(lab: &Lab, node: &Node, binary: &Path) -> Result<Process> {
+    let namespace: &Namespace = &node.namespace;
+    let what = format!("pointsman on {}", node.name);
+    let log = lab.directory().join(format!("{}.log", node.name));
+    Process::start(namespace, &what, binary, &["node", "attach", "--interface", "eth0"], log)
+}
+
+/// The `pointsman` that was built beside this test or demo; `POINTSMAN_BIN` names another.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("POINTSMAN_BIN") {
+        let named = PathBuf::from(named);
+        if !named.is_file() {
+            bail!("find `{}`, which POINTSMAN_BIN names", named.display());
+        }
+        return Ok(named);
+    }
+    let here = std::env::current_exe().context("find this program's own file")?;
+    // target/debug/demo, or target/debug/deps/traffic-0123456789abcdef.
+    here.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|directory| directory.join("pointsman"))
+        .find(|candidate| candidate.is_file())
+        .with_context(|| {
+            format!("find `pointsman` beside `{}`: `cargo build -p lb-userspace` makes it", here.display())
+        })
+}
