@@ -1,1 +1,19 @@
-//! Tests.
+//! Real sockets across network namespaces.
+
+mod cleanup;
+mod lab;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use harness::wait;
+
+/// How long a test may take, on a machine that does other things too.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Runs a test's body, and fails with every cause of what went wrong in it.
+async fn bounded(test: impl Future<Output = Result<()>>) {
+    if let Err(error) = wait::within("the test", BOUND, test).await.flatten() {
+        panic!("{error:#}");
+    }
+}
