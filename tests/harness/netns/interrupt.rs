@@ -1,4 +1,4 @@
-//! What becomes of the labs when somebody presses Ctrl-C.
+//! What becomes of the labs when somebody presses Ctrl-C, or closes the terminal.
 
 use std::thread;
 
@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{standing, sweep};
 use crate::scratch;
 
-/// From here on SIGINT and SIGTERM first take down every lab of this process, then end it.
+/// From here on SIGINT, SIGTERM and SIGHUP first take down every lab of this process, then end it.
 ///
 /// Destructors do not run when a signal ends a process, so this cannot be left to them.
 pub(super) fn delete_when_interrupted() {
@@ -26,9 +26,11 @@ fn watch() -> std::io::Result<()> {
     let number = runtime.block_on(async {
         let mut interrupt: Signal = signal(SignalKind::interrupt())?;
         let mut terminate: Signal = signal(SignalKind::terminate())?;
+        let mut hangup: Signal = signal(SignalKind::hangup())?;
         std::io::Result::Ok(tokio::select! {
             _ = interrupt.recv() => SignalKind::interrupt(),
             _ = terminate.recv() => SignalKind::terminate(),
+            _ = hangup.recv() => SignalKind::hangup(),
         })
     })?;
     sweep::demolish(&standing().clone());
