@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::client::{Client, Exchange};
 use crate::lab::{Family, Lab};
@@ -40,14 +41,16 @@ impl Load {
         }
     }
 
-    /// Opens `count` connections, `concurrency` at a time, each as soon as another one is done.
-    pub async fn closed_loop(&self, count: usize, concurrency: usize) {
+    /// Opens `count` connections, `concurrency` at a time, each as soon as another one is done; on a machine that
+    /// is too slow for so many, those that it opens in the time `longest`.
+    pub async fn closed_loop(&self, count: usize, concurrency: usize, longest: Duration) {
+        let end = Instant::now() + longest;
         let left = Arc::new(AtomicUsize::new(count));
         let mut workers = JoinSet::new();
         for _ in 0..concurrency.min(count) {
             let (load, left) = (self.clone(), Arc::clone(&left));
             workers.spawn(async move {
-                while take_one(&left) {
+                while Instant::now() < end && take_one(&left) {
                     load.connect_once().await;
                 }
             });
@@ -58,8 +61,8 @@ impl Load {
     /// Opens `count` connections at `rate` a second, however long each takes, and waits for them all.
     ///
     /// New users come at their own pace, also while others are stuck at a dead node.
-    pub async fn open_loop(&self, count: usize, rate: u32) {
-        /// Spawning a few at a time keeps timer wake-ups rare.
+    pub async fn open_loop(&self, count: usize, rate: f64) {
+        // Spawning a few at a time keeps timer wake-ups rare.
         const BEAT: Duration = Duration::from_millis(5);
         let mut beat = wait::beat(BEAT);
         let mut connections = JoinSet::new();
@@ -67,7 +70,7 @@ impl Load {
         let mut opened = 0;
         while opened < count {
             beat.tick().await;
-            due += f64::from(rate) * BEAT.as_secs_f64();
+            due += rate * BEAT.as_secs_f64();
             while due >= 1.0 && opened < count {
                 let load = self.clone();
                 connections.spawn(async move { load.connect_once().await });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
@@ -76,11 +76,10 @@ impl Process {
         let what = format!("{} {state}", self.what);
         let found = wait::until(&what, bound, async || match self.ended() {
             Ok(None) => condition(self).await.map(Ok),
-            Ok(Some(status)) => Some(Err(anyhow::anyhow!("wait until {what}: it ended: {status}"))),
+            Ok(Some(status)) => Some(Err(anyhow!("wait until {what}: it ended: {status}"))),
             Err(error) => Some(Err(error)),
         });
-        let found = found.await.flatten();
-        found.with_context(|| format!("its log ends:\n{}", self.log_tail()))
+        found.await.flatten().map_err(|error| self.with_log(error))
     }
 
     /// Waits until its log holds `words`.
@@ -97,7 +96,12 @@ impl Process {
     pub async fn gone(&mut self, bound: Duration) -> Result<ExitStatus> {
         let what = format!("{} ends", self.what);
         let ended = wait::until(what, bound, async || self.ended().transpose()).await.flatten();
-        ended.with_context(|| format!("its log ends:\n{}", self.log_tail()))
+        ended.map_err(|error| self.with_log(error))
+    }
+
+    /// The log comes last, where a reader looks for the error.
+    fn with_log(&self, error: anyhow::Error) -> anyhow::Error {
+        anyhow!("{error:#}; its log ends:\n{}", self.log_tail())
     }
 
     /// Asks it to end (SIGTERM) and waits; anything but a clean end is an error.
@@ -106,7 +110,7 @@ impl Process {
         let status = self.gone(bound).await?;
         if !status.success() {
             let how = if status.signal().is_some() { "it left SIGTERM to the kernel" } else { "it failed" };
-            bail!("stop {}: {how}: {status}: its log ends:\n{}", self.what, self.log_tail());
+            return Err(self.with_log(anyhow!("stop {}: {how}: {status}", self.what)));
         }
         Ok(())
     }

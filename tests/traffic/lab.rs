@@ -215,8 +215,8 @@ async fn a_load_records_every_connection_from_a_tuple_of_its_own() {
         let servers = [serve(&lab.nodes[0])?, serve(&lab.nodes[1])?];
         let destinations: Vec<SocketAddr> = [addresses(&lab.nodes[0]), addresses(&lab.nodes[1])].concat();
         let load = Load::new(&lab, Client::new(&lab.clients, ANSWER), destinations);
-        load.closed_loop(200, 8).await;
-        load.open_loop(40, 400).await;
+        load.closed_loop(200, 8, BOUND).await;
+        load.open_loop(40, 400.0).await;
         let record = load.record().clone();
         assert!(record.iter().all(|exchange| exchange.outcome.is_ok()), "{record:?}");
         let tuples: std::collections::BTreeSet<_> = record.iter().map(|it| (it.from, it.to)).collect();
