@@ -165,6 +165,13 @@ pub enum CheckKind {
     },
 }
 
+/// A name fits a metric's label, a path of the API and a line of a table without quoting.
+pub(super) fn is_name(text: &str) -> bool {
+    let start = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    start && rest && text.len() <= 63
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
@@ -173,13 +180,9 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
-            pub const MAX_LENGTH: usize = 63;
-
             /// One to 63 letters, digits, `-`, `_` or `.`; starts with a letter or a digit. `None` otherwise.
             pub fn parse(text: &str) -> Option<Self> {
-                let start = text.bytes().next()?.is_ascii_alphanumeric();
-                let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-                (start && rest && text.len() <= Self::MAX_LENGTH).then(|| Self(text.to_owned()))
+                is_name(text).then(|| Self(text.to_owned()))
             }
 
             pub fn as_str(&self) -> &str {
