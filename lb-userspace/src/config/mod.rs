@@ -10,6 +10,8 @@ mod faults;
 mod raw;
 mod read;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::{fs, path::Path};
 
