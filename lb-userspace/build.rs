@@ -14,16 +14,15 @@ use std::{
 const OTHER_TOOLCHAIN: &str = "POINTSMAN_BPF_TOOLCHAIN";
 
 /// Every object, as `lb-ebpf`'s manifest names them.
-const OBJECTS: [&str; 1] = ["pointsman-edge"];
+const OBJECTS: [&str; 2] = ["pointsman-edge", "pointsman-node"];
 
 /// Atomics and 32-bit arithmetic (v3, kernel 5.12); word-sized loads of packed headers, where LLVM
 /// would load byte by byte.
-const FLAGS: [&str; 5] = [
+const FLAGS: [&str; 4] = [
     "-Ctarget-cpu=v3",
     "-Ctarget-feature=+alu32,+allows-misaligned-mem-access",
     "-Cdebuginfo=2",
     "-Clink-arg=--btf",
-    "--cfg=bpf_target_arch=\"x86_64\"",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -79,7 +78,10 @@ fn command(workspace: &Path, target: &Path) -> Result<Command, Box<dyn Error>> {
     let tools = target.join("tools/bin");
     let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).chain([tools]).collect::<Vec<_>>();
     cargo.env("PATH", env::join_paths(path)?);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    // aya-ebpf's bindings for the registers of the machine that the program will run on.
+    let architecture = format!("--cfg=bpf_target_arch=\"{}\"", env::var("CARGO_CFG_TARGET_ARCH")?);
+    let flags = FLAGS.into_iter().chain([architecture.as_str()]).collect::<Vec<_>>();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     // The outer build's choices are for the host.
     for key in ["RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(key);

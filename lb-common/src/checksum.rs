@@ -31,6 +31,7 @@ impl Change {
 
     /// Two 32-bit words at once.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a word is taken apart into its halves")]
     pub const fn double(self, old: u64, new: u64) -> Self {
         self.word(old as u32, new as u32).word((old >> 32) as u32, (new >> 32) as u32)
     }

@@ -161,7 +161,6 @@ impl FlowWord {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "masked")]
     pub const fn seen(self) -> Tick {
         Tick((self.0 >> Self::SEEN) as u32 & Tick::MASK)
     }

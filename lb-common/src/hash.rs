@@ -70,7 +70,6 @@ impl HashKeys {
 
 /// Scales the high half of a hash to `0..range`: a multiplication and a shift instead of a division.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the product of two 32-bit numbers, shifted by 32")]
 pub const fn scale(hash: u64, range: u32) -> u32 {
     (((hash >> 32) * range as u64) >> 32) as u32
 }
@@ -86,7 +85,6 @@ impl Draw {
     }
 
     /// Sebastiano Vigna's splitmix64.
-    #[expect(clippy::should_implement_trait, reason = "it never ends, so it is no `Iterator`")]
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;

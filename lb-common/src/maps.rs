@@ -238,3 +238,20 @@ shared! {
         pub closed_idle: u32,
     }
 }
+
+shared! {
+    /// Key of the node program's `SOURCES_V4`, as `BPF_MAP_TYPE_LPM_TRIE` wants its data.
+    pub struct SourceV4: 4 bytes {
+        pub address: Be32,
+    }
+}
+
+shared! {
+    /// Key of the node program's `SOURCES_V6`.
+    pub struct SourceV6: 16 bytes {
+        pub address: AddressWords,
+    }
+}
+
+/// The node program's global `RESTRICTED`: only sources in `SOURCES_V4` and `SOURCES_V6` are unwrapped.
+pub const RESTRICTED: u32 = 1;

@@ -15,15 +15,13 @@ const HOP_LIMIT: u8 = 64;
 /// unwrapped in XDP. It also makes the identification meaningless (RFC 6864, section 4.1).
 const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
 
-const VERSION: u8 = 0x45;
-
 /// Sum of the 16-bit words of an outer IPv4 header that all packets to a target share: all but traffic
 /// class, length, protocol and what varies of the source. Unfolded; `source` has the varying bits zero.
 pub const fn partial_checksum(source: Be32, destination: Be32) -> u32 {
     halves(source)
         + halves(destination)
         + DONT_FRAGMENT.raw() as u32
-        + Be16::new((VERSION as u16) << 8).raw() as u32
+        + Be16::new((Ipv4::PLAIN as u16) << 8).raw() as u32
         + Be16::new((HOP_LIMIT as u16) << 8).raw() as u32
 }
 
@@ -60,7 +58,7 @@ pub const fn ipv4(target: &Target, inner: Inner) -> Ipv4 {
         + class.raw() as u64
         + protocol.raw() as u64;
     Ipv4 {
-        version: VERSION,
+        version: Ipv4::PLAIN,
         traffic_class: inner.traffic_class,
         length,
         identification: Be16::from_raw(0),

@@ -57,6 +57,8 @@ impl Link {
     pub const ETHERNET: usize = 14;
     /// An 802.1Q or 802.1ad tag: control information, then the type of what follows.
     pub const TAG: usize = 4;
+    /// [`Self::network`] behind one tag.
+    pub const ONE_TAG: usize = Self::ETHERNET + Self::TAG;
     const C_TAG: Be16 = Be16::new(0x8100);
     const S_TAG: Be16 = Be16::new(0x88a8);
 

@@ -43,13 +43,11 @@ impl Slot {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "masked to 30 bits")]
     pub const fn current(self) -> Option<TargetId> {
         TargetId::new((self.0 & Self::TARGET) as u32)
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "masked to 30 bits")]
     pub const fn former(self) -> Option<TargetId> {
         TargetId::new(((self.0 >> Self::FORMER) & Self::TARGET) as u32)
     }

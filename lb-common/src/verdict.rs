@@ -87,6 +87,9 @@ verdicts! {
         Truncated = "truncated",
         /// An IP header that contradicts itself: dropped.
         BadHeader = "bad-header",
+        /// Congestion was marked on the outer header, of a packet whose ends know no ECN: dropped, as RFC
+        /// 6040 section 4.2 has it.
+        CongestionMarked = "congestion-marked",
         /// The kernel would not take the outer header away: dropped.
         NoRoom = "no-room",
     }

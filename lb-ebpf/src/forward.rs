@@ -5,7 +5,7 @@ use lb_common::{
     checksum::Change,
     maps::{Listener, TARGET_OUTER_V4, TARGET_OUTER_V6, Target},
     outer::{self, Inner},
-    parse::{Bytes as _, Family, Link, Packet, V4, V6},
+    parse::{Bytes as _, Family, Ipv4, Link, Packet, V4, V6},
     verdict::{Direction, Verdict, target_line},
     wire::Be16,
 };
@@ -60,7 +60,6 @@ pub(crate) trait Forward: Family {
 
 /// Offsets in the headers.
 const V4_HOP_LIMIT: usize = 8;
-const V4_CHECKSUM: usize = 10;
 const V4_SOURCE: usize = 12;
 const V6_HOP_LIMIT: usize = 7;
 const V6_SOURCE: usize = 8;
@@ -71,11 +70,11 @@ impl Forward for V4 {
         if packet.hop_limit <= 1 {
             return Err(Verdict::HopLimit);
         }
-        let checksum: u16 = frame.read(packet.network() + V4_CHECKSUM).ok_or(Verdict::Truncated)?;
+        let checksum: u16 = frame.read(packet.network() + Ipv4::CHECKSUM).ok_or(Verdict::Truncated)?;
         let word = |hop_limit| u32::from(Be16::new(u16::from_be_bytes([hop_limit, packet.protocol])).raw());
         let change = Change::new().word(word(packet.hop_limit), word(packet.hop_limit - 1));
         frame.write(packet.network() + V4_HOP_LIMIT, packet.hop_limit - 1)?;
-        frame.write(packet.network() + V4_CHECKSUM, change.apply(checksum))
+        Ok(frame.write(packet.network() + Ipv4::CHECKSUM, change.apply(checksum))?)
     }
 
     #[inline(always)]
@@ -85,11 +84,11 @@ impl Forward for V4 {
         source: Self::Address,
         destination: Self::Address,
     ) -> Result<(), Verdict> {
-        let checksum: u16 = frame.read(packet.network() + V4_CHECKSUM).ok_or(Verdict::Truncated)?;
+        let checksum: u16 = frame.read(packet.network() + Ipv4::CHECKSUM).ok_or(Verdict::Truncated)?;
         let change = Self::change(Change::new(), packet.source, source);
         let change = Self::change(change, packet.destination, destination);
-        frame.write(packet.network() + V4_CHECKSUM, change.apply(checksum))?;
-        frame.write(packet.network() + V4_SOURCE, [source, destination])
+        frame.write(packet.network() + Ipv4::CHECKSUM, change.apply(checksum))?;
+        Ok(frame.write(packet.network() + V4_SOURCE, [source, destination])?)
     }
 }
 
@@ -99,7 +98,7 @@ impl Forward for V6 {
         if packet.hop_limit <= 1 {
             return Err(Verdict::HopLimit);
         }
-        frame.write(packet.network() + V6_HOP_LIMIT, packet.hop_limit - 1)
+        Ok(frame.write(packet.network() + V6_HOP_LIMIT, packet.hop_limit - 1)?)
     }
 
     #[inline(always)]
@@ -109,7 +108,7 @@ impl Forward for V6 {
         source: Self::Address,
         destination: Self::Address,
     ) -> Result<(), Verdict> {
-        frame.write(packet.network() + V6_SOURCE, [source, destination])
+        Ok(frame.write(packet.network() + V6_SOURCE, [source, destination])?)
     }
 }
 
@@ -159,19 +158,19 @@ fn wrapped<const BYTES: i32>(
 ) -> Result<Frame, Verdict> {
     const MACS: usize = 12;
     if network == Link::ETHERNET {
-        let mut frame = frame.grown_by::<BYTES>()?;
-        frame.link(target)?;
+        let mut frame = frame.grown_by::<BYTES>().ok_or(Verdict::NoHeadroom)?;
+        frame.link(target.link)?;
         frame.write(MACS, ethertype)?;
         return Ok(frame);
     }
     let first: u32 = frame.read(MACS).ok_or(Verdict::Truncated)?;
     let second: u32 = frame.read(MACS + Link::TAG).ok_or(Verdict::Truncated)?;
-    let mut frame = frame.grown_by::<BYTES>()?;
-    frame.link(target)?;
+    let mut frame = frame.grown_by::<BYTES>().ok_or(Verdict::NoHeadroom)?;
+    frame.link(target.link)?;
     frame.write(MACS, first)?;
     // With one tag, the type overwrites what this writes too much.
     frame.write(MACS + Link::TAG, second)?;
-    if network == Link::ETHERNET + Link::TAG {
+    if network == Link::ONE_TAG {
         frame.write(MACS + Link::TAG, ethertype)?;
     } else {
         frame.write(MACS + 2 * Link::TAG, ethertype)?;

@@ -4,7 +4,10 @@
 use core::ptr;
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
-use lb_common::{maps::Target, parse::Bytes, verdict::Verdict};
+use lb_common::{
+    parse::Bytes,
+    verdict::{NodeVerdict, Verdict},
+};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One frame, from its first byte to its last.
@@ -43,8 +46,8 @@ impl Frame {
 
     /// Writes `value` at `at`, or nothing if it does not lie wholly inside.
     #[inline(always)]
-    pub(crate) fn write<T: IntoBytes + Immutable>(&mut self, at: usize, value: T) -> Result<(), Verdict> {
-        let place = self.at::<T>(at).ok_or(Verdict::Truncated)?;
+    pub(crate) fn write<T: IntoBytes + Immutable>(&mut self, at: usize, value: T) -> Result<(), Outside> {
+        let place = self.at::<T>(at).ok_or(Outside)?;
         // SAFETY: `at` compared the end of `T` with `end`, and the frame is ours alone while we run.
         unsafe { place.write_unaligned(value) };
         Ok(())
@@ -52,8 +55,7 @@ impl Frame {
 
     /// Writes the MACs of the way to `target`, word by word: a copy of twelve bytes becomes a call.
     #[inline(always)]
-    pub(crate) fn link(&mut self, target: &Target) -> Result<(), Verdict> {
-        let [first, second, third] = target.link;
+    pub(crate) fn link(&mut self, [first, second, third]: [u32; 3]) -> Result<(), Outside> {
         self.write(0, first)?;
         self.write(4, second)?;
         self.write(8, third)
@@ -61,13 +63,18 @@ impl Frame {
 
     /// The same frame with `BYTES` undefined bytes before its first.
     #[inline(always)]
-    pub(crate) fn grown_by<const BYTES: i32>(self) -> Result<Self, Verdict> {
+    pub(crate) fn grown_by<const BYTES: i32>(self) -> Option<Self> {
         // SAFETY: the helper checks the room itself; `self` and its addresses end here.
         let moved = unsafe { bpf_xdp_adjust_head(self.context.cast(), -BYTES) };
-        if moved != 0 {
-            return Err(Verdict::NoHeadroom);
-        }
-        Ok(Self::new(self.context))
+        (moved == 0).then(|| Self::new(self.context))
+    }
+
+    /// The same frame without its first `BYTES` bytes.
+    #[inline(always)]
+    pub(crate) fn shrunk_by<const BYTES: i32>(self) -> Option<Self> {
+        // SAFETY: the helper keeps the frame longer than an Ethernet header; `self` ends here.
+        let moved = unsafe { bpf_xdp_adjust_head(self.context.cast(), BYTES) };
+        (moved == 0).then(|| Self::new(self.context))
     }
 
     #[inline(always)]
@@ -77,6 +84,23 @@ impl Frame {
             return None;
         }
         Some(ptr::with_exposed_provenance_mut(place))
+    }
+}
+
+/// A place that is not wholly inside the frame.
+pub(crate) struct Outside;
+
+impl From<Outside> for Verdict {
+    #[inline(always)]
+    fn from(_: Outside) -> Self {
+        Self::Truncated
+    }
+}
+
+impl From<Outside> for NodeVerdict {
+    #[inline(always)]
+    fn from(_: Outside) -> Self {
+        Self::Truncated
     }
 }
 

@@ -107,7 +107,7 @@ fn to_target<F: Forward>(
     let now = maps::now();
     let known = match known(settings, packet, tag, now)? {
         Some(known) => known,
-        None => open(&frame, &settings, packet, listener, tag, now)?,
+        None => open(&frame, settings, packet, listener, tag, now)?,
     };
     let Known { id, target, port, opens } = known;
     if packet.length > u32::from(target.mtu) {
@@ -117,7 +117,7 @@ fn to_target<F: Forward>(
     let ports = ports(Be16::new(port), target_port(target, packet));
     F::hop(&mut frame, packet)?;
     rewrite(&mut frame, packet, source, destination, ports)?;
-    frame.link(target)?;
+    frame.link(target.link)?;
     let action = out(frame.ingress(), target.interface)?;
     Ok(Ending { line: target_line(id, Direction::ToTarget), opens, action })
 }
@@ -266,7 +266,7 @@ fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Ver
     }
     let [first, second] = set_indices(settings, tag);
     let index = if best & 4 == 0 { first } else { second };
-    let entry = maps::flow_entry(index, best as usize & 3).ok_or(Verdict::BadMap)?;
+    let entry = maps::flow_entry(index, (best & 3) as usize).ok_or(Verdict::BadMap)?;
     // Lost to another CPU, or its own and live: both are a race of two first packets.
     let word = entry.word().load();
     if !entry.word().swap(word, FlowWord::claimed(now)) {
@@ -301,7 +301,7 @@ fn claim_session<F: Forward>(
     let attempt = if own(session_of(settings, packet, target, nth_port(settings, tag, 0))?, session) {
         0
     } else if best >> PLACE_BITS != 0 {
-        best as u32 & (TRIES - 1)
+        (best & u64::from(TRIES - 1)) as u32
     } else {
         return None;
     };
@@ -403,7 +403,7 @@ fn rewrite<F: Forward>(
     let at = packet.transport() + if packet.protocol == TCP { TCP_CHECKSUM } else { UDP_CHECKSUM };
     let checksum: u16 = frame.read(at).ok_or(Verdict::Truncated)?;
     let checksum = if packet.protocol == TCP { change.apply(checksum) } else { change.apply_udp(checksum) };
-    frame.write(at, checksum)
+    Ok(frame.write(at, checksum)?)
 }
 
 /// The reply's hash, when the node sends from `port`.

@@ -4,12 +4,15 @@ use lb_common::{
     hash::scale,
     ids::TargetId,
     maps::{Listener, ListenerKeyV4, ListenerKeyV6, TARGET_RESOLVED, Target},
-    parse::{Family, Packet, V4, V6},
+    parse::{Family, Packet, UDP, V4, V6},
     verdict::Verdict,
     wire::Be16,
 };
 
 use crate::maps;
+
+/// UDP port of RoCEv2 (InfiniBand specification, volume 1, annex A17).
+const ROCE_V2: Be16 = Be16::new(4791);
 
 /// A family whose listeners are kept in a map of its own.
 pub(crate) trait Listen: Family {
@@ -19,7 +22,11 @@ pub(crate) trait Listen: Family {
     /// What listens at the packet's destination: on its very port first, else on every port.
     #[inline(always)]
     fn listener(packet: &Packet<Self>) -> Option<&'static Listener> {
-        Self::at(packet, packet.destination_port()).or_else(|| Self::at(packet, Be16::new(0)))
+        Self::at(packet, packet.destination_port()).or_else(|| {
+            // A listener on every port does not mean RDMA: its queue pairs live between two hosts' NICs.
+            let rdma = packet.protocol == UDP && packet.destination_port() == ROCE_V2;
+            if rdma { None } else { Self::at(packet, Be16::new(0)) }
+        })
     }
 }
 

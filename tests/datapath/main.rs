@@ -21,3 +21,11 @@ fn the_verifier_accepts_the_edge_program() {
         .map_err(|e| println!("{e}"))
         .unwrap();
 }
+
+#[test]
+fn the_verifier_accepts_the_node_program() {
+    pointsman::dataplane::node::Node::load(&[])
+        .map_err(|e| format!("{e} {e:#?}").replace("\\n", "\n"))
+        .map_err(|e| println!("{e}"))
+        .unwrap();
+}

@@ -32,6 +32,16 @@ impl Ipv4 {
     /// "More fragments", and the offset: a packet with any of these bits is a fragment.
     const FRAGMENTED: Be16 = Be16::new(0x3fff);
 
+    /// [`Self::version`] of a header without options.
+    pub const PLAIN: u8 = 0x45;
+    /// Offset of the checksum.
+    pub const CHECKSUM: usize = 10;
+
+    #[inline(always)]
+    pub const fn fragmented(&self) -> bool {
+        self.fragment.raw() & Self::FRAGMENTED.raw() != 0
+    }
+
     #[inline(always)]
     const fn header_length(&self) -> usize {
         (self.version & 0xf) as usize * 4
@@ -59,7 +69,7 @@ impl Family for V4 {
         if at + length > frame.length() {
             return Err(Verdict::Truncated);
         }
-        if ip.fragment.raw() & Ipv4::FRAGMENTED.raw() != 0 {
+        if ip.fragmented() {
             return Err(Verdict::Fragment);
         }
         if ip.protocol == ICMP {

@@ -24,7 +24,7 @@ use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
     Dataplane, Have, WriteError,
-    load::{self, LoadError, Sizes},
+    load::{self, LoadError, Sizes, open},
     mapped::Mapped,
 };
 use crate::{
@@ -120,23 +120,15 @@ impl Kernel {
     /// # Errors
     /// What the driver said; never a silent fall to generic mode.
     pub fn attach(&mut self, interface: &Interface, mode: XdpMode) -> Result<(), AttachError> {
-        let Interface { name, index, mac } = interface;
+        let Interface { name: _, index, mac } = interface;
         self.devices
             .insert(DeviceKey { interface: *index }, Device { mac: Mac::new(*mac) }, ANY)
             .map_err(|source| WriteError::Kernel { map: "DEVICES", source })?;
         self.egress
             .insert(*index, *index, None, ANY)
             .map_err(|source| WriteError::Egress { interface: *index, source })?;
-        let (flag, word) = match mode {
-            XdpMode::Driver => (AyaMode::Driver, "driver"),
-            XdpMode::Generic => (AyaMode::Skb, "generic"),
-        };
         let program = self.program().ok_or(AttachError::Missing)?;
-        let link = program.attach_to_if_index(*index, flag).map_err(|source| AttachError::Refused {
-            interface: name.clone(),
-            mode: word,
-            source,
-        })?;
+        let link = attached(program, interface, mode)?;
         self.links.insert(*index, link);
         Ok(())
     }
@@ -242,6 +234,23 @@ impl Dataplane for Kernel {
     }
 }
 
+/// Attaches a loaded program in exactly the mode that was asked for.
+pub(super) fn attached(
+    program: &mut Xdp,
+    interface: &Interface,
+    mode: XdpMode,
+) -> Result<XdpLinkId, AttachError> {
+    let (flag, word) = match mode {
+        XdpMode::Driver => (AyaMode::Driver, "driver"),
+        XdpMode::Generic => (AyaMode::Skb, "generic"),
+    };
+    program.attach_to_if_index(interface.index, flag).map_err(|source| AttachError::Refused {
+        interface: interface.name.clone(),
+        mode: word,
+        source,
+    })
+}
+
 enum MapKey {
     V4(ListenerKeyV4),
     V6(ListenerKeyV6),
@@ -272,7 +281,7 @@ const fn listener_key(address: IpAddr, port: Be16, protocol: u8) -> ListenerKey 
     ListenerKey { address, port: port.get(), protocol }
 }
 
-fn sum(cpus: &[Tally]) -> Tally {
+pub(super) fn sum(cpus: &[Tally]) -> Tally {
     cpus.iter().fold(Tally { packets: 0, bytes: 0, new_flows: 0 }, |total, cpu| Tally {
         packets: total.packets + cpu.packets,
         bytes: total.bytes + cpu.bytes,
@@ -281,12 +290,12 @@ fn sum(cpus: &[Tally]) -> Tally {
 }
 
 fn full(map: &'static str, capacity: u32, source: MapError) -> WriteError {
-    match &source {
-        MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(nix::libc::E2BIG) => {
-            WriteError::Full { map, capacity }
-        }
-        _ => WriteError::Kernel { map, source },
+    if let MapError::SyscallError(error) = &source
+        && error.io_error.raw_os_error() == Some(nix::libc::E2BIG)
+    {
+        return WriteError::Full { map, capacity };
     }
+    WriteError::Kernel { map, source }
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
@@ -294,11 +303,6 @@ fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
         Some(Map::Array(data)) => Ok(data),
         _ => Err(LoadError::Missing { what: "array", name }),
     }
-}
-
-fn open<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, LoadError> {
-    let map = ebpf.take_map(name).ok_or(LoadError::Missing { what: "map", name })?;
-    T::try_from(map).map_err(|source| LoadError::Open { map: name, source })
 }
 
 fn mapped(map: &'static str, data: MapData, elements: u32, size: usize) -> Result<Mapped, LoadError> {

@@ -1,6 +1,10 @@
 //! Loads the object with its maps in the configured sizes, and says what was wrong if that fails.
 
-use aya::{Ebpf, EbpfLoader, programs::ProgramError};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapError},
+    programs::ProgramError,
+};
 use lb_common::{
     flow::Tick,
     maps::{FlowSet, HashKeys, Listener, ListenerKeyV6, Session, Settings, Tally, Target},
@@ -112,9 +116,20 @@ pub(super) fn object(sizes: &Sizes, settings: &Settings) -> Result<Ebpf, LoadErr
         .map_max_entries("COUNTERS", counter_lines(sizes.targets))
         .override_global("SETTINGS", settings, true)
         .load(OBJECT)
-        .map_err(|source| {
-            if forbidden(&source) { LoadError::Forbidden { source } } else { LoadError::Maps { source } }
-        })
+        .map_err(map_error)
+}
+
+/// A map by its name, as the type that its elements have.
+pub(super) fn open<T: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing { what: "map", name })?;
+    T::try_from(map).map_err(|source| LoadError::Open { map: name, source })
+}
+
+pub(super) fn map_error(source: aya::EbpfError) -> LoadError {
+    if forbidden(&source) { LoadError::Forbidden { source } } else { LoadError::Maps { source } }
 }
 
 /// Whether some cause in the chain is EPERM or EACCES.

@@ -3,6 +3,7 @@
 pub mod kernel;
 pub mod load;
 mod mapped;
+pub mod node;
 
 use lb_common::{
     ids::TargetId,

@@ -1,0 +1,207 @@
+//! The XDP program of a training node: takes the outer header off what an edge node sent, and hands the
+//! packet up, so that a target needs no tunnel module.
+//!
+//!     frame -> link -> outer header -> source allowed? -> inner header -> ECN -> up
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![cfg_attr(not(target_arch = "bpf"), expect(dead_code, reason = "the host only reads this crate"))]
+
+#[cfg_attr(target_arch = "bpf", expect(dead_code, reason = "the edge program uses the rest"))]
+mod frame;
+mod node_maps;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use lb_common::{
+    checksum::Change,
+    parse::{Bytes as _, Family as _, Ipv4, Ipv6, Link, V4, V6},
+    verdict::NodeVerdict,
+    wire::{Be16, Be32},
+};
+
+use crate::frame::Frame;
+
+#[xdp]
+pub(crate) fn node(context: XdpContext) -> u32 {
+    let frame = Frame::new(context.ctx);
+    let bytes = frame.bytes();
+    let verdict = unwrap(frame).map_or_else(|verdict| verdict, |()| NodeVerdict::Unwrapped);
+    node_maps::tally(verdict, bytes);
+    action(verdict)
+}
+
+const fn action(verdict: NodeVerdict) -> u32 {
+    match verdict {
+        NodeVerdict::Unwrapped | NodeVerdict::NotEncapsulated => xdp_action::XDP_PASS,
+        NodeVerdict::SourceDenied
+        | NodeVerdict::Truncated
+        | NodeVerdict::BadHeader
+        | NodeVerdict::CongestionMarked
+        | NodeVerdict::NoRoom => xdp_action::XDP_DROP,
+    }
+}
+
+/// What of the outer header the inner packet is measured by.
+struct Outer {
+    /// Of the inner packet: 4 or 41.
+    protocol: u8,
+    /// ECN bits, in the low two.
+    ecn: u8,
+    /// Offset of the inner header.
+    inner: usize,
+    /// Bytes of the inner packet.
+    length: usize,
+}
+
+const ECN: u8 = 3;
+const CONGESTION_EXPERIENCED: u8 = 3;
+const NOT_ECN_CAPABLE: u8 = 0;
+
+#[inline(always)]
+fn unwrap(mut frame: Frame) -> Result<(), NodeVerdict> {
+    let link = Link::parse(&frame).map_err(|_| NodeVerdict::Truncated)?;
+    match link.ethertype {
+        V4::ETHERTYPE => {
+            let outer = outer_v4(&frame, link.network)?;
+            let ethertype = inner(&mut frame, &outer)?;
+            strip::<20>(frame, link.network, ethertype)
+        }
+        V6::ETHERTYPE => {
+            let outer = outer_v6(&frame, link.network)?;
+            let ethertype = inner(&mut frame, &outer)?;
+            strip::<40>(frame, link.network, ethertype)
+        }
+        _ => Err(NodeVerdict::NotEncapsulated),
+    }
+}
+
+/// An outer IPv4 header as an edge node writes it: no options, no fragment. Any other tunnel's packet is
+/// the host's.
+#[inline(always)]
+fn outer_v4(frame: &Frame, at: usize) -> Result<Outer, NodeVerdict> {
+    let ip: Ipv4 = frame.read(at).ok_or(NodeVerdict::Truncated)?;
+    if ip.version != Ipv4::PLAIN || !tunnels(ip.protocol) || ip.fragmented() {
+        return Err(NodeVerdict::NotEncapsulated);
+    }
+    if !node_maps::allows_v4(ip.source) {
+        return Err(NodeVerdict::SourceDenied);
+    }
+    let length = usize::from(ip.length.get());
+    if length < V4::HEADER {
+        return Err(NodeVerdict::BadHeader);
+    }
+    let length = length - V4::HEADER;
+    measured(
+        frame,
+        Outer { protocol: ip.protocol, ecn: ip.traffic_class & ECN, inner: at + V4::HEADER, length },
+    )
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the octet in the middle of the word")]
+fn outer_v6(frame: &Frame, at: usize) -> Result<Outer, NodeVerdict> {
+    let ip: Ipv6 = frame.read(at).ok_or(NodeVerdict::Truncated)?;
+    let first = ip.first.get();
+    if first >> 28 != 6 || !tunnels(ip.next_header) {
+        return Err(NodeVerdict::NotEncapsulated);
+    }
+    if !node_maps::allows_v6(ip.source) {
+        return Err(NodeVerdict::SourceDenied);
+    }
+    let (ecn, length) = ((first >> 20) as u8 & ECN, usize::from(ip.length.get()));
+    measured(frame, Outer { protocol: ip.next_header, ecn, inner: at + V6::HEADER, length })
+}
+
+const fn tunnels(protocol: u8) -> bool {
+    protocol == V4::PROTOCOL || protocol == V6::PROTOCOL
+}
+
+#[inline(always)]
+fn measured(frame: &Frame, outer: Outer) -> Result<Outer, NodeVerdict> {
+    if outer.inner + outer.length > frame.length() { Err(NodeVerdict::Truncated) } else { Ok(outer) }
+}
+
+/// Checks the inner header and carries congestion marks over to it; gives its ethertype.
+#[inline(always)]
+fn inner(frame: &mut Frame, outer: &Outer) -> Result<Be16, NodeVerdict> {
+    if outer.protocol == V4::PROTOCOL {
+        let ip: Ipv4 = frame.read(outer.inner).ok_or(NodeVerdict::Truncated)?;
+        let length = usize::from(ip.length.get());
+        if ip.version >> 4 != 4 || length < V4::HEADER || length > outer.length {
+            return Err(NodeVerdict::BadHeader);
+        }
+        if let Some(class) = marked(outer.ecn, ip.traffic_class)? {
+            let word = |class| u32::from(u16::from_ne_bytes([ip.version, class]));
+            let change = Change::new().word(word(ip.traffic_class), word(class));
+            frame.write(outer.inner + 1, class)?;
+            frame.write(outer.inner + Ipv4::CHECKSUM, change.apply(ip.checksum))?;
+        }
+        Ok(V4::ETHERTYPE)
+    } else {
+        let ip: Ipv6 = frame.read(outer.inner).ok_or(NodeVerdict::Truncated)?;
+        let first = ip.first.get();
+        if first >> 28 != 6 || usize::from(ip.length.get()) + V6::HEADER > outer.length {
+            return Err(NodeVerdict::BadHeader);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the octet in the middle of the word")]
+        if let Some(class) = marked(outer.ecn, (first >> 20) as u8)? {
+            frame.write(outer.inner, Be32::new(first & !(0xff << 20) | u32::from(class) << 20))?;
+        }
+        Ok(V6::ETHERTYPE)
+    }
+}
+
+/// The inner traffic class, if the outer header's congestion mark changes it (RFC 6040, section 4.2).
+#[inline(always)]
+const fn marked(outer_ecn: u8, class: u8) -> Result<Option<u8>, NodeVerdict> {
+    if outer_ecn != CONGESTION_EXPERIENCED || class & ECN == CONGESTION_EXPERIENCED {
+        Ok(None)
+    } else if class & ECN == NOT_ECN_CAPABLE {
+        Err(NodeVerdict::CongestionMarked)
+    } else {
+        Ok(Some(class | CONGESTION_EXPERIENCED))
+    }
+}
+
+/// Takes `BYTES` away before the IP header at `network`; MACs and VLAN tags stay, the type changes.
+#[inline(always)]
+fn strip<const BYTES: i32>(frame: Frame, network: usize, ethertype: Be16) -> Result<(), NodeVerdict> {
+    const TAGS: usize = 12;
+    let macs = [word(&frame, 0)?, word(&frame, 4)?, word(&frame, 8)?];
+    let tags = [word(&frame, TAGS)?, word(&frame, TAGS + Link::TAG)?];
+    let mut frame = frame.shrunk_by::<BYTES>().ok_or(NodeVerdict::NoRoom)?;
+    frame.link(macs)?;
+    match network {
+        Link::ETHERNET => frame.write(TAGS, ethertype)?,
+        Link::ONE_TAG => {
+            frame.write(TAGS, tags[0])?;
+            frame.write(TAGS + Link::TAG, ethertype)?;
+        }
+        _ => {
+            frame.write(TAGS, tags[0])?;
+            frame.write(TAGS + Link::TAG, tags[1])?;
+            frame.write(TAGS + 2 * Link::TAG, ethertype)?;
+        }
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn word(frame: &Frame, at: usize) -> Result<u32, NodeVerdict> {
+    frame.read(at).ok_or(NodeVerdict::Truncated)
+}
+
+/// Unreachable by construction: a panic path that survives optimisation makes the object fail to load.
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[expect(unsafe_code, reason = "the kernel finds the licence by its section")]
+#[cfg_attr(target_arch = "bpf", unsafe(link_section = "license"))]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// On the host this crate is only read, by clippy and rust-analyzer.
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}
