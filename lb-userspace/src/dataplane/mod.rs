@@ -1,9 +1,11 @@
 //! Where a plan's steps are carried out: the kernel's maps, or a fake in tests.
 
+pub mod interface;
 pub mod kernel;
 pub mod load;
 mod mapped;
 pub mod node;
+pub mod ports;
 
 use lb_common::{
     ids::TargetId,
