@@ -15,5 +15,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, core: Option<CoreFrom>) -> Result<ExitCode> {
-    run_binary("bench", "the bench, which loads XDP programs,", &args.bench, core)
+    run_binary("bench", "loading XDP programs", &args.bench, core)
 }

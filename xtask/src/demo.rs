@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, core: Option<CoreFrom>) -> Result<ExitCode> {
-    run_binary("demo", "the demo, which makes network namespaces,", &args.demo, core)
+    run_binary("demo", "making network namespaces", &args.demo, core)
 }
 
 /// Builds a program of package `tests` and becomes it, so that nothing of ours is on its stdout.

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, core: Option<CoreFrom>) -> Result<ExitCode> {
-    let privilege = Privilege::for_work("the tests, which load XDP programs and make network namespaces,")?;
+    let privilege = Privilege::for_work("loading XDP programs and making network namespaces")?;
     let toolbox = tools::ensure(Needs { network: true, lint: false }, core)?;
     build_daemon(&toolbox, args)?;
     let (status, tally) = run_tests(&toolbox, privilege, args)?;
