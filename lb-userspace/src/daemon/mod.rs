@@ -1,0 +1,246 @@
+//! The daemon: hears the edges, asks the core, writes the maps.
+//!
+//! One task owns all state. Edges send it events; the API and the metrics ask it questions.
+
+mod books;
+mod log;
+mod view;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::Context as _;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::MissedTickBehavior,
+};
+
+use self::books::Books;
+use crate::{
+    api,
+    config::checked::{Config, HealthCheck, XdpMode},
+    core::{
+        desired::{Want, desired},
+        shadow::Shadow,
+        state::State,
+    },
+    dataplane::{
+        self, Dataplane as _,
+        interface,
+        kernel::{Interface, Kernel},
+        load::{Sizes, settings},
+        ports::ReservedPorts,
+    },
+    event::{Event, TargetKey},
+    metrics::{self, ProbeDurations},
+    neighbours::{Neighbours, Wanted},
+    probes::Probes,
+    signals::Signals,
+    status::Question,
+};
+
+/// Events that wait: a burst of all targets' probes fits.
+const EVENTS: usize = 16_384;
+/// How many of them are heard before the maps are written: many that fail together move one ring once.
+const BATCH: usize = 4_096;
+/// A missed event, or a write that failed, heals within this.
+const TICK: Duration = Duration::from_secs(1);
+
+struct Daemon {
+    state: State,
+    shadow: Shadow,
+    kernel: Kernel,
+    books: Books,
+    /// What the maps hold; `None` when the last write failed.
+    settled: Option<(u64, Want)>,
+}
+
+/// Balances until SIGTERM or Ctrl-C, then detaches.
+///
+/// # Errors
+/// What keeps it from starting: an interface, the kernel, the driver, the socket.
+pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let now = now();
+    let interfaces = interface::find(&config.node.interfaces)?;
+    let _reserved = config.nat.as_ref().map(|nat| ReservedPorts::reserve(&nat.ports)).transpose()?;
+    let kernel = Kernel::load(Sizes::of(&config), &settings(&config))?;
+    let books = Books::new(file.to_owned(), &interfaces, config.node.xdp_mode, ProbeDurations::default());
+    let mut daemon = Daemon {
+        shadow: Shadow::new(kernel.have().context("read the fresh maps")?),
+        state: State::new(config.clone(), now),
+        kernel,
+        books,
+        settled: None,
+    };
+    daemon.settle();
+
+    let (events, heard) = mpsc::channel(EVENTS);
+    let (ask, questions) = mpsc::channel(64);
+    let (wanted, wants) = watch::channel(wanted(&config));
+    let neighbours = Neighbours::open(wants, events.clone()).context("open netlink")?;
+    let neighbours = tokio::spawn(neighbours.run());
+    let mut probes = Probes::new(events);
+    probes.set(checks(&config));
+
+    // Listening before attaching: whoever finds a socket finds the program attached soon after, and a
+    // daemon that is there already keeps its interfaces.
+    let socket = api::Socket::bind(&config.api.socket).await?;
+    let scrape = match &config.metrics {
+        Some(wanted) => Some(metrics::Endpoint::bind(wanted.listen).await?),
+        None => None,
+    };
+    for interface in &interfaces {
+        daemon.attach(interface, config.node.xdp_mode)?;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let mut servers = vec![tokio::spawn(socket.serve(ask.clone(), until(stopped.clone())))];
+    servers.extend(scrape.map(|endpoint| {
+        tokio::spawn(endpoint.serve(ask, daemon.books.durations().clone(), until(stopped)))
+    }));
+
+    let signal = daemon.balance(heard, questions, signals).await;
+    tracing::info!(signal, "stopping");
+    // No packet goes through a program whose targets nobody checks any more.
+    drop(daemon);
+    tracing::info!(interfaces = ?config.node.interfaces, "detached");
+    drop((probes, wanted));
+    finish(stop, servers, neighbours).await
+}
+
+/// The servers stop, and take their sockets with them.
+async fn finish(
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    neighbours: JoinHandle<()>,
+) -> anyhow::Result<()> {
+    stop.send_replace(true);
+    for server in servers {
+        server.await.context("stop a server")?.context("serve")?;
+    }
+    neighbours.await.context("stop watching next hops")
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+impl Daemon {
+    fn attach(&mut self, interface: &Interface, mode: XdpMode) -> anyhow::Result<()> {
+        self.kernel.attach(interface, mode)?;
+        tracing::info!(interface = interface.name, ?mode, "attached");
+        Ok(())
+    }
+
+    /// The loop. Gives the name of the signal that ended it.
+    async fn balance(
+        &mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut questions: mpsc::Receiver<Question>,
+        signals: Signals,
+    ) -> &'static str {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopped = signals.stopped();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                biased;
+                signal = &mut stopped => return signal,
+                _ = events.recv_many(&mut batch, BATCH) => batch.drain(..).for_each(|event| self.hear(event)),
+                Some(question) = questions.recv() => self.answer(question),
+                _ = tick.tick() => {}
+            }
+            self.settle();
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        let now = now();
+        self.books.note(&event);
+        for change in self.state.on(event, now) {
+            log::change(&change);
+            self.books.changed(&change);
+        }
+    }
+
+    /// Brings the maps to what is wanted, if anything changed since they last were.
+    fn settle(&mut self) {
+        let version = self.state.version();
+        if self.settled.as_ref().is_some_and(|(settled, _)| *settled == version) {
+            return;
+        }
+        let want = desired(&self.state);
+        match dataplane::carry_out(&mut self.kernel, &mut self.shadow, &want) {
+            Ok(written) => {
+                self.books.written(written);
+                self.settled = Some((version, want));
+            }
+            Err(interrupted) => self.recover(&interrupted),
+        }
+    }
+
+    /// After a write that failed nothing is certain but what the maps say; the next tick plans from that.
+    fn recover(&mut self, interrupted: &dataplane::Interrupted) {
+        self.settled = None;
+        let error = anyhow::Error::msg(interrupted.to_string());
+        tracing::error!(%error, cause = %interrupted.error, "the maps are not as they should be; trying again");
+        match self.kernel.have() {
+            Ok(have) => self.shadow = Shadow::new(have),
+            Err(error) => tracing::error!(%error, "the maps cannot be read back"),
+        }
+    }
+
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Status(to) => self.tell(to),
+        }
+    }
+
+    fn tell(&self, to: oneshot::Sender<crate::status::Status>) {
+        match self.kernel.counters() {
+            Ok(counters) => {
+                let want = self.settled.as_ref().map(|(_, want)| want);
+                let status = view::status(&self.state, want, &counters, &self.books, (now(), SystemTime::now()));
+                // Whoever asked may have gone meanwhile.
+                let _: Result<(), _> = to.send(status);
+            }
+            Err(error) => tracing::error!(%error, "the counters cannot be read"),
+        }
+    }
+}
+
+/// The daemon's clock: the core's `now` comes from here.
+#[expect(clippy::disallowed_methods, reason = "this edge reads the clock for the core")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn wanted(config: &Config) -> Wanted {
+    let targets = config.target_groups.values().flat_map(|group| group.targets.keys());
+    Wanted {
+        addresses: targets.map(|target| target.address).collect(),
+        interfaces: config.node.interfaces.iter().cloned().collect(),
+    }
+}
+
+fn checks(config: &Config) -> BTreeMap<TargetKey, HealthCheck> {
+    let groups = config.target_groups.iter();
+    groups
+        .flat_map(|(name, group)| {
+            let key = |address: &_| TargetKey { group: name.clone(), address: *address };
+            group.targets.keys().map(move |address| (key(address), group.health_check.clone()))
+        })
+        .collect()
+}
+
+/// Where a configuration file lies, whatever the daemon's directory.
+pub fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+}
