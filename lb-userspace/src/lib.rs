@@ -7,4 +7,5 @@ pub mod config;
 pub mod core;
 pub mod dataplane;
 pub mod event;
+pub mod neighbours;
 pub mod probes;
