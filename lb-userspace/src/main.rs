@@ -1,9 +1,6 @@
 //! The command `pointsman`.
 
-use std::{
-    io::IsTerminal as _,
-    process::ExitCode,
-};
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use pointsman::{

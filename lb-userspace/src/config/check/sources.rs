@@ -19,7 +19,7 @@ use crate::config::{
 };
 
 const MOST_IDLE: Duration = Duration::from_secs(6000);
-const PORTS: &str = "two ports such as `32768-60999`, from 1024 on, at least 256 of them";
+const PORTS: &str = "two ports such as `36864-60999`, from 1024 on, at least 256 of them";
 
 /// `[nat]` whose fields stand, each for itself.
 pub(super) struct OneNat {
@@ -74,7 +74,7 @@ where
 }
 
 fn check_ports(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<RangeInclusive<u16>> {
-    let Some(text) = raw.found? else { return Ok(32_768..=60_999) };
+    let Some(text) = raw.found? else { return Ok(36_864..=60_999) };
     let ends = text.value.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?)));
     match ends {
         // A reply comes to one of these ports, and a RoCE card takes that one from every packet.

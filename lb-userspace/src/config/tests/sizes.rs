@@ -25,7 +25,7 @@ fn nat_ports_leave_out_the_system_and_rocev2() {
     let nat = with("[nat]\nipv4_source = \"10.1.0.2\"\nports = \"P\"");
     let refused = |ports: &str| {
         format!(
-            "`nat.ports` is `{ports}`; allowed: two ports such as `32768-60999`, from 1024 on, at least 256 of them"
+            "`nat.ports` is `{ports}`; allowed: two ports such as `36864-60999`, from 1024 on, at least 256 of them"
         )
     };
     for ports in [
