@@ -180,6 +180,12 @@ fn known<F: Forward>(
     if target.flags & TARGET_SERVES == 0 || packet.opens() && word.state().closed() {
         return Ok(None);
     }
+    // A closed flow may have lost its port to another one already.
+    if word.state().closed()
+        && !session_of(settings, packet, target, word.port()).is_some_and(|at| own(at, packet))
+    {
+        return Ok(None);
+    }
     if target.flags & TARGET_RESOLVED == 0 {
         return Err(Verdict::NextHopUnresolved);
     }
@@ -232,7 +238,7 @@ fn open<F: Forward>(
         interface: frame.ingress(),
         gateway: mac(frame, SOURCE_MAC)?,
     };
-    match claim_session(settings, packet, target, &session, tag, now) {
+    match claim_session(settings, packet, target, tag, now) {
         Some((place, back, port)) => {
             let word = FlowWord::new(id, port, now, state);
             place.fill(Session { tag: back, ..session });
@@ -284,7 +290,6 @@ fn claim_session<F: Forward>(
     settings: &Settings,
     packet: &Packet<F>,
     target: &Target,
-    session: &Session,
     tag: u64,
     now: Tick,
 ) -> Option<(SessionEntry, u64, u16)> {
@@ -298,7 +303,7 @@ fn claim_session<F: Forward>(
         }
     }
     // The first port's session may be this flow's own, when two CPUs saw its first packets at once.
-    let attempt = if own(session_of(settings, packet, target, nth_port(settings, tag, 0))?, session) {
+    let attempt = if own(session_of(settings, packet, target, nth_port(settings, tag, 0))?, packet) {
         0
     } else if best >> PLACE_BITS != 0 {
         (best & u64::from(TRIES - 1)) as u32
@@ -340,15 +345,15 @@ const READY_BITS: u32 = 33;
 /// Beside it: which of eight entries, or which of [`TRIES`] ports.
 const PLACE_BITS: u32 = 5;
 
-/// Whether the session is this flow's own, from before.
+/// Whether the session is this flow's own: of this client, for this VIP.
 #[inline(always)]
-fn own((entry, back): (SessionEntry, u64), session: &Session) -> bool {
+fn own<F: Family>((entry, back): (SessionEntry, u64), packet: &Packet<F>) -> bool {
     let there = entry.get();
     there.tag == back
-        && there.client == session.client
-        && there.client_port == session.client_port
-        && there.vip == session.vip
-        && there.vip_port == session.vip_port
+        && there.client == F::to_words(packet.source)
+        && there.client_port == packet.source_port()
+        && there.vip == F::to_words(packet.destination)
+        && there.vip_port == packet.destination_port()
 }
 
 /// Ages the session together with its flow.
