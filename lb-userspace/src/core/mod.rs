@@ -3,3 +3,5 @@
 //! Architecture invariant: no clock, no I/O, no async, no aya in here.
 
 pub mod plan;
+pub mod ring;
+pub mod siphash;
