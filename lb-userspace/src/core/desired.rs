@@ -1,0 +1,164 @@
+//! What the maps should hold.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use lb_common::{
+    ids::TargetId,
+    maps::{
+        AddressWords, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT, TARGET_OUTER_V4,
+        TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target, address_words, v4_words,
+    },
+    outer::partial_checksum,
+    wire::{Be16, Be32},
+};
+
+use super::{
+    group::{Group, Member},
+    health::HealthState,
+    plan::ListenerKey,
+    ring::Ring,
+    state::State,
+};
+use crate::{
+    config::checked::{self, Config, Forwarding, Protocol, TargetAddress, TargetGroup},
+    event::NextHop,
+};
+
+/// What a plan leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    pub listeners: BTreeMap<ListenerKey, Listener>,
+    pub targets: BTreeMap<TargetId, Target>,
+    /// By their first slot; no two overlap. All other slots are empty.
+    pub rings: BTreeMap<u32, Ring>,
+}
+
+/// Builds the rings that changed since it was last called; the others are shared, not copied.
+pub fn desired(state: &State) -> Want {
+    let config = state.config();
+    let mut want = Want { listeners: nat_returns(config), ..Want::default() };
+    for (name, group) in state.groups() {
+        let Some(wanted) = config.target_groups.get(name) else { continue };
+        want.targets.extend(lines(state, wanted.forwarding, group));
+        want.rings.extend(group.ring(state.ring_key()).map(|(extent, ring)| (extent.first, ring)));
+    }
+    for listener in config.listeners.values() {
+        let wanted = config.target_groups.get(&listener.target_group);
+        let group = state.groups().get(&listener.target_group);
+        want.listeners.extend(wanted.zip(group).and_then(|(wanted, group)| service(listener, wanted, group)));
+    }
+    want
+}
+
+fn service(
+    listener: &checked::Listener,
+    wanted: &TargetGroup,
+    group: &Group,
+) -> Option<(ListenerKey, Listener)> {
+    let checked::Listener { address, port, protocol, target_group: _ } = *listener;
+    let key = ListenerKey { address, port: port.unwrap_or(0), protocol };
+    let extent = group.extent()?;
+    let (ring, slots) = (extent.first, extent.slots);
+    let kind = match wanted.forwarding {
+        Forwarding::Nat => KIND_NAT,
+        Forwarding::Ipip => KIND_SERVICE,
+    };
+    Some((key, Listener { kind, ring, slots, first_port: 0, last_port: 0 }))
+}
+
+/// Where the replies to `nat` come in.
+fn nat_returns(config: &Config) -> BTreeMap<ListenerKey, Listener> {
+    let Some(nat) = &config.nat else { return BTreeMap::new() };
+    let (first_port, last_port) = (*nat.ports.start(), *nat.ports.end());
+    let listener = Listener { kind: KIND_NAT_RETURN, ring: 0, slots: 0, first_port, last_port };
+    let sources = [nat.ipv4_source.map(IpAddr::V4), nat.ipv6_source.map(IpAddr::V6)];
+    let key = |address, protocol| (ListenerKey { address, port: 0, protocol }, listener);
+    let keys = |address| [key(address, Protocol::Tcp), key(address, Protocol::Udp)];
+    sources.into_iter().flatten().flat_map(keys).collect()
+}
+
+/// A line for every target, also for those that get no new flow: theirs go on.
+fn lines(state: &State, forwarding: Forwarding, group: &Group) -> impl Iterator<Item = (TargetId, Target)> {
+    group.members().iter().filter_map(move |(address, member)| {
+        let next_hop = state.route(&address.address).and_then(|route| route.as_ref().ok());
+        let line = line(state.config(), forwarding, address, next_hop, serves(group, member));
+        Some((member.id()?, line))
+    })
+}
+
+fn serves(group: &Group, member: &Member) -> bool {
+    member.health().state() != HealthState::Unhealthy || group.fails_open()
+}
+
+fn line(
+    config: &Config,
+    forwarding: Forwarding,
+    target: &TargetAddress,
+    next_hop: Option<&NextHop>,
+    serves: bool,
+) -> Target {
+    let blank = Target {
+        flags: if serves { TARGET_SERVES } else { 0 },
+        mtu: 0,
+        port: Be16::default(),
+        reserved: 0,
+        link: [0; 3],
+        interface: 0,
+        destination: address_words(target.address),
+        source: AddressWords::default(),
+        source_mask: Be32::default(),
+        checksum: 0,
+    };
+    let sent = match forwarding {
+        Forwarding::Nat => translated(config, target, blank),
+        Forwarding::Ipip => encapsulated(config, target, blank),
+    };
+    next_hop.map_or(sent, |next_hop| resolved(next_hop, sent))
+}
+
+fn translated(config: &Config, target: &TargetAddress, line: Target) -> Target {
+    let source = config.nat.as_ref().and_then(|nat| match target.address {
+        IpAddr::V4(_) => nat.ipv4_source.map(IpAddr::V4),
+        IpAddr::V6(_) => nat.ipv6_source.map(IpAddr::V6),
+    });
+    let source = source.map(address_words).unwrap_or_default();
+    Target { flags: line.flags | TARGET_NAT, port: Be16::new(target.port), source, ..line }
+}
+
+/// The outer header is of the target's family, whatever the inner one is.
+fn encapsulated(config: &Config, target: &TargetAddress, line: Target) -> Target {
+    match target.address {
+        IpAddr::V4(address) => {
+            let prefix = config.encapsulation.ipv4_source;
+            let source = prefix.map(|prefix| Be32::new(prefix.network().into())).unwrap_or_default();
+            Target {
+                flags: line.flags | TARGET_OUTER_V4,
+                source: v4_words(source),
+                source_mask: prefix.map(|prefix| Be32::new(prefix.hostmask().into())).unwrap_or_default(),
+                checksum: partial_checksum(source, Be32::new(address.into())),
+                ..line
+            }
+        }
+        IpAddr::V6(_) => {
+            let prefix = config.encapsulation.ipv6_source;
+            Target {
+                flags: line.flags | TARGET_OUTER_V6,
+                source: prefix.map(|prefix| address_words(prefix.network().into())).unwrap_or_default(),
+                source_mask: Be32::new(u32::MAX),
+                ..line
+            }
+        }
+    }
+}
+
+fn resolved(next_hop: &NextHop, line: Target) -> Target {
+    let NextHop { interface, own_mac, gateway_mac, mtu } = *next_hop;
+    let [a, b, c, d, e, f] = gateway_mac;
+    let [g, h, i, j, k, l] = own_mac;
+    let link = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes);
+    let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+    Target { flags: line.flags | TARGET_RESOLVED, mtu, link, interface, ..line }
+}
+
+#[cfg(test)]
+mod tests;
