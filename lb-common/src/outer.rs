@@ -88,3 +88,40 @@ pub const fn ipv6(target: &Target, inner: Inner) -> Ipv6 {
         destination: target.destination,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::{IpAddr, Ipv4Addr};
+
+    use proptest::prelude::*;
+    use zerocopy::IntoBytes as _;
+
+    use super::*;
+    use crate::{maps::address_words, wire::Be16};
+
+    proptest! {
+        #[test]
+        fn the_outer_ipv4_header_sums_to_nothing(
+            prefix: u32, bits in 0_u32..=32, destination: u32, protocol: u8, traffic_class: u8,
+            length in 0_u32..=65_515, hash: u64,
+        ) {
+            let mask = u32::MAX.checked_shr(32 - bits).unwrap_or(0);
+            let source = prefix & !mask;
+            let words = |address| address_words(IpAddr::V4(Ipv4Addr::from_bits(address)));
+            let target = Target {
+                flags: 0, mtu: 0, port: Be16::default(), reserved: 0, link: [0; 3], interface: 0,
+                destination: words(destination),
+                source: words(source),
+                source_mask: Be32::new(mask),
+                checksum: partial_checksum(Be32::new(source), Be32::new(destination)),
+            };
+            let header = ipv4(&target, Inner { protocol, traffic_class, length, hash });
+            let sum: u32 = header.as_bytes().chunks(2)
+                .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+                .sum();
+            prop_assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff, "RFC 1071, section 1 (3)");
+            prop_assert_eq!(header.source.get() & !mask, source);
+            prop_assert_eq!(header.destination.get(), destination);
+        }
+    }
+}
