@@ -98,7 +98,7 @@ pub enum LoadError {
     #[error("the object has no {what} `{name}`: daemon and object are of different versions")]
     Missing { what: &'static str, name: &'static str },
     #[error("open map `{map}`")]
-    Open { map: &'static str, source: aya::maps::MapError },
+    Open { map: &'static str, source: MapError },
 }
 
 /// Makes the maps and reads the programs in; loads no program yet.
