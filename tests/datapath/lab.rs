@@ -1,0 +1,184 @@
+//! The real object in the kernel, with maps filled as the daemon fills them, one packet at a time.
+
+mod line;
+mod memory;
+mod nat;
+mod node;
+mod ran;
+
+use std::net::SocketAddr;
+
+use aya::programs::{TestRun as _, TestRunOptions};
+use lb_common::{
+    ids::TargetId,
+    maps::{HashKeys, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, Tally},
+    slot::Slot,
+};
+use pointsman::{
+    config::checked::Protocol,
+    core::plan::{ListenerKey, Step},
+    dataplane::{Dataplane as _, kernel::Kernel, load::Sizes},
+};
+
+pub(crate) use self::{
+    line::{Line, from_target, to_target},
+    memory::now,
+    node::{NAT_V4, NAT_V6, Node, slot_of},
+    ran::{Action, Ran},
+};
+
+/// Loopback, which a test run's packets come in by unless told otherwise.
+pub(crate) const LOOPBACK: u32 = 1;
+
+pub(crate) const SIZES: Sizes = Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 4096 };
+
+/// More than any frame of a test run: a page, less headroom and tailroom, and what the program adds.
+const ROOM: usize = 4096;
+
+/// Ports 40,000 to 40,999, and times so long that nothing is forgotten while a test runs.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        keys: HashKeys::from_seed(b"datapath"),
+        flow_sets_mask: SIZES.flow_sets() - 1,
+        sessions_mask: SIZES.nat_flows - 1,
+        nat_first_port: 40_000,
+        nat_ports: 1_000,
+        tcp_idle: 350,
+        udp_idle: 120,
+        unreplied_idle: 60,
+        closed_idle: 90,
+    }
+}
+
+pub(crate) struct Lab {
+    kernel: Kernel,
+    pub(crate) settings: Settings,
+    /// The counters after the last packet.
+    counters: Vec<Tally>,
+    /// The first slot of `RINGS` that no ring has.
+    free_slot: u32,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        let kernel = Kernel::load(SIZES, &settings).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+        let counters = kernel.counters().expect("read the counters");
+        // Not from the map's start, so that a ring's own start is seen to count.
+        let mut lab = Self { kernel, settings, counters, free_slot: 5 };
+        if settings.nat_ports > 0 {
+            lab.nat_return();
+        }
+        lab
+    }
+
+    pub(crate) const fn kernel(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+
+    pub(crate) fn apply(&mut self, step: &Step) {
+        self.kernel.apply(step).expect("the step is carried out");
+    }
+
+    /// Writes the node's line.
+    pub(crate) fn node(&mut self, node: &Node) {
+        self.apply(&Step::PutTarget { id: node.id(), target: node.line() });
+    }
+
+    /// Listens at `at`, and encapsulates to a ring of one slot a node. Gives the ring's first slot.
+    pub(crate) fn service(&mut self, protocol: Protocol, at: &str, nodes: &[&Node]) -> u32 {
+        self.listen(KIND_SERVICE, protocol, at, nodes)
+    }
+
+    /// The same with full NAT.
+    pub(crate) fn nat(&mut self, protocol: Protocol, at: &str, nodes: &[&Node]) -> u32 {
+        self.listen(KIND_NAT, protocol, at, nodes)
+    }
+
+    fn listen(&mut self, kind: u32, protocol: Protocol, at: &str, nodes: &[&Node]) -> u32 {
+        nodes.iter().for_each(|node| self.node(node));
+        let ids = nodes.iter().map(|node| Some(node.id())).collect::<Vec<_>>();
+        let (ring, slots) = self.ring(&ids);
+        self.listener(protocol, at, Listener { kind, ring, slots, first_port: 0, last_port: 0 });
+        ring
+    }
+
+    /// Writes a ring; gives its first slot, and how many it has.
+    pub(crate) fn ring(&mut self, slots: &[Option<TargetId>]) -> (u32, u32) {
+        let first = self.free_slot;
+        for (index, id) in (first..).zip(slots) {
+            self.slot(index, *id);
+        }
+        let length = u32::try_from(slots.len()).expect("a small ring");
+        self.free_slot += length;
+        (first, length)
+    }
+
+    pub(crate) fn slot(&mut self, index: u32, id: Option<TargetId>) {
+        let slot = id.map_or(Slot::EMPTY, Slot::steady);
+        self.apply(&Step::PutSlots { slots: vec![(index, slot)] });
+    }
+
+    pub(crate) fn listener(&mut self, protocol: Protocol, at: &str, listener: Listener) {
+        let at = at.parse::<SocketAddr>().expect("an address and a port");
+        let key = ListenerKey { address: at.ip(), port: at.port(), protocol };
+        self.apply(&Step::PutListener { key, listener });
+    }
+
+    /// Listens for the replies of `nat`'s targets.
+    fn nat_return(&mut self) {
+        let Settings { nat_first_port, nat_ports, .. } = self.settings;
+        let port = |number: u32| u16::try_from(number).expect("a port");
+        let (first_port, last_port) = (port(nat_first_port), port(nat_first_port + nat_ports - 1));
+        let listener = Listener { kind: KIND_NAT_RETURN, ring: 0, slots: 0, first_port, last_port };
+        for address in [NAT_V4, NAT_V6] {
+            for protocol in [Protocol::Tcp, Protocol::Udp] {
+                self.listener(protocol, &SocketAddr::new(address, 0).to_string(), listener);
+            }
+        }
+    }
+
+    /// One packet, in by loopback.
+    pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
+        self.run_with(frame, None)
+    }
+
+    /// One packet, in by the interface of this `ifindex`.
+    pub(crate) fn run_from(&mut self, interface: u32, frame: &[u8]) -> Ran {
+        let end = u32::try_from(frame.len()).expect("a frame");
+        self.run_with(frame, Some([0, end, 0, interface, 0, 0]))
+    }
+
+    /// One packet, before which the driver left no more than `room` bytes: metadata has the rest.
+    pub(crate) fn run_with_headroom(&mut self, room: usize, frame: &[u8]) -> Ran {
+        // XDP_PACKET_HEADROOM, less the `xdp_frame` that the kernel keeps at its start.
+        let metadata = 256 - 40 - room;
+        let input = [&vec![0; metadata], frame].concat();
+        let size = |bytes: usize| u32::try_from(bytes).expect("a frame");
+        let context = [size(metadata), size(input.len()), 0, LOOPBACK, 0, 0];
+        let Ran { output, action, moved, .. } = self.run_with(&input, Some(context));
+        Ran { input: frame.to_vec(), output: output[metadata..].to_vec(), action, moved }
+    }
+
+    /// `context` is the kernel's `struct xdp_md`.
+    fn run_with(&mut self, input: &[u8], context: Option<[u32; 6]>) -> Ran {
+        let context = context.map(|words| words.map(u32::to_ne_bytes).concat());
+        let mut output = vec![0; ROOM];
+        let options = TestRunOptions {
+            data_in: Some(input),
+            data_out: Some(&mut output),
+            ctx_in: context.as_deref(),
+            ..TestRunOptions::new()
+        };
+        let program = self.kernel.program().expect("the edge program");
+        let result = program.test_run(options).expect("the kernel runs the program");
+        output.truncate(result.data_size_out as usize);
+        let after = self.kernel.counters().expect("read the counters");
+        let moved = line::moved(&self.counters, &after);
+        self.counters = after;
+        Ran { input: input.to_vec(), output, action: Action::from_number(result.return_value), moved }
+    }
+}
