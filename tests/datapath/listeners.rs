@@ -70,6 +70,27 @@ fn a_listener_on_every_port_answers_where_no_other_does() {
 }
 
 #[test]
+fn a_listener_on_every_port_leaves_rdma_to_the_host_and_one_on_its_port_does_not() {
+    let node = Node::ipip(1, "10.2.0.1");
+    for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
+        let mut lab = Lab::new();
+        lab.service(Udp, &format!("{vip}:0"), &[&node]);
+        lab.service(Tcp, &format!("{vip}:0"), &[&node]);
+        let keys = lab.settings.keys;
+        // RoCEv2 is UDP to this port; TCP to it is not.
+        let roce = udp(client, &format!("{vip}:4791"));
+        lab.run(&roce.frame()).passes().counted(Verdict::NotOurs);
+        for packet in [udp(client, &format!("{vip}:4790")), tcp(client, &format!("{vip}:4791"))] {
+            let expected = node.encapsulated(&keys, &packet);
+            lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
+        }
+        lab.service(Udp, &format!("{vip}:4791"), &[&node]);
+        let expected = node.encapsulated(&keys, &roce);
+        lab.run(&roce.frame()).sends(&expected).counted(to_target(1));
+    }
+}
+
+#[test]
 fn the_ring_says_which_target_a_flow_has() {
     let nodes = [1, 2, 3].map(|id| Node::ipip(id, &format!("10.2.0.{id}")));
     // Seven slots, one of them nobody's.
