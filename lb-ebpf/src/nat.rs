@@ -110,9 +110,6 @@ fn to_target<F: Forward>(
         None => open(&frame, settings, packet, listener, tag, now)?,
     };
     let Known { id, target, port, opens } = known;
-    if packet.length > u32::from(target.mtu) {
-        return Err(Verdict::TooBig);
-    }
     let (source, destination) = (F::from_words(target.source), F::from_words(target.destination));
     let ports = ports(Be16::new(port), target_port(target, packet));
     F::hop(&mut frame, packet)?;
@@ -143,10 +140,12 @@ fn from_target<F: Forward>(
     if session.tag != back || !word.live(now, settings) {
         return Err(Verdict::NatNoFlow);
     }
+    hops(packet)?;
     let state = word.state().from_target(packet.tcp_flags);
     if state != word.state() || now != word.seen() {
-        entry.word().swap(word, word.touched(now, state));
-        touch_flow::<F>(settings, session, packet.protocol, now, state);
+        let touched = word.touched(now, state);
+        entry.word().swap(word, touched);
+        touch_flow::<F>(settings, session, packet.protocol, touched);
     }
     let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
     F::hop(&mut frame, packet)?;
@@ -189,6 +188,7 @@ fn known<F: Forward>(
     if target.flags & TARGET_RESOLVED == 0 {
         return Err(Verdict::NextHopUnresolved);
     }
+    fits(packet, target)?;
     let state = word.state().to_target(packet.tcp_flags);
     if state != word.state() || now != word.seen() {
         entry.word().swap(word, word.touched(now, state));
@@ -225,6 +225,7 @@ fn open<F: Forward>(
     now: Tick,
 ) -> Result<Known, Verdict> {
     let (id, target) = select::target(listener, tag)?;
+    fits(packet, target)?;
     let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
     let state = state.to_target(packet.tcp_flags);
     let entry = claim_flow(settings, tag, now)?;
@@ -374,14 +375,31 @@ fn touch_session<F: Family>(
     }
 }
 
-/// Ages the flow together with its session.
+/// Ages the flow together with its session, which now has the word `touched`.
+///
+/// The tuple may have opened again since, to another target or from another port: that is another flow.
 #[inline(always)]
-fn touch_flow<F: Family>(settings: &Settings, session: &Session, protocol: u8, now: Tick, state: FlowState) {
+fn touch_flow<F: Family>(settings: &Settings, session: &Session, protocol: u8, touched: FlowWord) {
     let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
     let tag = settings.keys.tag::<F>(client, vip, ports(session.client_port, session.vip_port), protocol);
-    if let Some((entry, word)) = find(settings, tag, now) {
-        entry.word().swap(word, word.touched(now, word.state().merged(state)));
+    if let Some((entry, word)) = find(settings, tag, touched.seen())
+        && word.target() == touched.target()
+        && word.port() == touched.port()
+    {
+        entry.word().swap(word, word.touched(touched.seen(), word.state().merged(touched.state())));
     }
+}
+
+/// Whether the packet can go to the target at all. Asked before anything is remembered of it: what is
+/// dropped opens, closes and keeps no flow.
+#[inline(always)]
+fn fits<F: Family>(packet: &Packet<F>, target: &Target) -> Result<(), Verdict> {
+    if packet.length > u32::from(target.mtu) { Err(Verdict::TooBig) } else { hops(packet) }
+}
+
+#[inline(always)]
+fn hops<F: Family>(packet: &Packet<F>) -> Result<(), Verdict> {
+    if packet.hop_limit <= 1 { Err(Verdict::HopLimit) } else { Ok(()) }
 }
 
 /// A MAC of the frame, in the words that fit the stack's alignment.
