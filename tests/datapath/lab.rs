@@ -23,14 +23,14 @@ use pointsman::{
 pub(crate) use self::{
     line::{Line, from_target, to_target},
     memory::now,
-    node::{NAT_V4, NAT_V6, Node, slot_of},
+    node::{NAT_V4, NAT_V6, Node, returned, slot_of},
     ran::{Action, Ran},
 };
 
 /// Loopback, which a test run's packets come in by unless told otherwise.
 pub(crate) const LOOPBACK: u32 = 1;
 
-pub(crate) const SIZES: Sizes = Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 4096 };
+pub(crate) const SIZES: Sizes = Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 1024 };
 
 /// More than any frame of a test run: a page, less headroom and tailroom, and what the program adds.
 const ROOM: usize = 4096;

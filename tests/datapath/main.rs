@@ -9,6 +9,7 @@ mod headers;
 mod lab;
 mod link;
 mod listeners;
+mod nat;
 mod packet;
 mod truncation;
 mod verdicts;
