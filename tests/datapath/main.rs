@@ -11,6 +11,7 @@ mod link;
 mod listeners;
 mod nat;
 mod packet;
+mod redirect;
 mod truncation;
 mod verdicts;
 mod verifier;

@@ -22,14 +22,18 @@ impl Lab {
         let mut flows: Array<_, FlowSet> = self.table("FLOWS");
         for index in 0..SIZES.flow_sets() {
             let mut set = flows.get(&index, 0).expect("in the map");
-            set.flows.iter_mut().for_each(|flow| flow.word = older(flow.word, ticks));
-            flows.set(index, set, 0).expect("in the map");
+            if set.flows.iter().any(|flow| flow.word != 0) {
+                set.flows.iter_mut().for_each(|flow| flow.word = older(flow.word, ticks));
+                flows.set(index, set, 0).expect("in the map");
+            }
         }
         let mut sessions: Array<_, Session> = self.table("SESSIONS");
         for index in 0..SIZES.nat_flows {
             let mut session = sessions.get(&index, 0).expect("in the map");
-            session.word = older(session.word, ticks);
-            sessions.set(index, session, 0).expect("in the map");
+            if session.word != 0 {
+                session.word = older(session.word, ticks);
+                sessions.set(index, session, 0).expect("in the map");
+            }
         }
     }
 
