@@ -4,8 +4,6 @@
 //! by the target's, at a place that follows from the reply's tuple. So a port is in use towards a target
 //! exactly while the session at its place is live, and choosing a port is looking for a place.
 
-use core::cmp::max;
-
 use aya_ebpf::bindings::xdp_md;
 use lb_common::{
     checksum::Change,
@@ -263,9 +261,8 @@ fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Ver
         let entries = maps::flow_set(index).ok_or(Verdict::BadMap)?;
         for (place, entry) in entries.into_iter().enumerate() {
             // An entry of this very tag before all others: a flow has one.
-            let own = u64::from(entry.tag() == tag) << READY_BITS;
-            let ready = own | readiness(entry.word().load().word(), now.get());
-            best = max(best, ready << PLACE_BITS | (set * 4 + place) as u64);
+            let ready = readiness(entry.word().load().word(), now.get(), entry.tag() ^ tag);
+            best = larger(best, ready << PLACE_BITS | (set * 4 + place) as u64);
         }
     }
     if best >> PLACE_BITS == 0 {
@@ -297,8 +294,8 @@ fn claim_session<F: Forward>(
     let mut best = 0;
     for attempt in 0..TRIES {
         let entry = session_of(settings, packet, target, nth_port(settings, tag, attempt))?.0;
-        let ready = readiness(entry.word().load().word(), now.get());
-        best = max(best, ready << PLACE_BITS | u64::from(attempt));
+        let ready = readiness(entry.word().load().word(), now.get(), NOT_OWN);
+        best = larger(best, ready << PLACE_BITS | u64::from(attempt));
         if ready > u64::from(u32::MAX) {
             break;
         }
@@ -329,22 +326,33 @@ fn session_of<F: Family>(
     Some((maps::session(session_index(settings, back))?, back))
 }
 
-/// How ready an entry is to be taken, in [`READY_BITS`] bits; zero: a live flow has it.
+/// How ready an entry is to be taken, in [`READY_BITS`] bits; zero: a live flow has it. An entry that
+/// differs by nothing is the flow's own, and readier than all others.
 ///
 /// A function of its own for the verifier's sake: it follows a global function once, not once for each
 /// way through the eight entries and 32 ports that are weighed.
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn readiness(word: u64, now: u32) -> u64 {
+extern "C" fn readiness(word: u64, now: u32, difference: u64) -> u64 {
     let ready = FlowWord::from_word(word).readiness(Tick::new(now), maps::settings());
-    ready.map_or(0, |ready| u64::from(ready) + 1)
+    let own = if difference == 0 { 1 << (READY_BITS - 1) } else { 0 };
+    own | ready.map_or(0, |ready| u64::from(ready) + 1)
 }
 
-/// [`readiness`] gives up to 2^32.
-const READY_BITS: u32 = 33;
+/// Some difference.
+const NOT_OWN: u64 = 1;
+/// [`readiness`] gives up to 2^32, and one bit above.
+const READY_BITS: u32 = 34;
 /// Beside it: which of eight entries, or which of [`TRIES`] ports.
 const PLACE_BITS: u32 = 5;
+
+/// The larger of two numbers below 2^63, without a branch that the verifier would follow both ways.
+#[inline(always)]
+const fn larger(one: u64, other: u64) -> u64 {
+    let one_is_smaller = (one.wrapping_sub(other).cast_signed() >> 63).cast_unsigned();
+    one ^ ((one ^ other) & one_is_smaller)
+}
 
 /// Whether the session is this flow's own: of this client, for this VIP.
 #[inline(always)]

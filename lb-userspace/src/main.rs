@@ -44,9 +44,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// For people on a terminal, for machines elsewhere. `RUST_LOG` says how much.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let log =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_target(false);
     if std::io::stderr().is_terminal() {
-        log.with_target(false).init();
+        log.init();
     } else {
         log.json().flatten_event(true).init();
     }

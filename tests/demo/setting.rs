@@ -97,7 +97,8 @@ interfaces = ["eth0"]
 seed = "the same every time, so that two runs can be compared"
 
 [nat]
-sources = ["{source_v4}", "{source_v6}"]
+ipv4_source = "{source_v4}"
+ipv6_source = "{source_v6}"
 ports = "{}-{}"
 
 [encapsulation]

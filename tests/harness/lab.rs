@@ -55,6 +55,8 @@ pub struct Lab {
     pub nodes: Vec<Node>,
     plan: Plan,
     scratch: Scratch,
+    /// Once the links are there.
+    polling: Option<offloads::Polling>,
     // Last, so that it is dropped last: whoever lives inside goes first.
     namespaces: Namespaces,
 }
@@ -65,7 +67,7 @@ impl Lab {
         let mut roles: Vec<String> = ["router", "clients", "edge"].map(str::to_owned).into();
         roles.extend((1..=plan.nodes).map(node::name));
         let namespaces = Namespaces::make(roles)?;
-        let lab = Self {
+        let mut lab = Self {
             router: namespaces.open("router")?,
             clients: namespaces.open("clients")?,
             edge: namespaces.open("edge")?,
@@ -74,13 +76,14 @@ impl Lab {
                 .collect::<Result<_>>()?,
             scratch: Scratch::make(namespaces.label())?,
             plan,
+            polling: None,
             namespaces,
         };
         lab.connect().with_context(|| format!("build lab `{}`", lab.label()))?;
         Ok(lab)
     }
 
-    fn connect(&self) -> Result<()> {
+    fn connect(&mut self) -> Result<()> {
         // Before the links, which take on the defaults as they are made.
         for namespace in self.namespaces() {
             namespace.sysctl(script::QUIET)?;
@@ -95,7 +98,9 @@ impl Lab {
             node.namespace.sysctl(script::QUIET_ABOUT_VIPS)?;
             node.bring_up()?;
         }
-        offloads::set(&self.router, &self.plan)
+        offloads::set(&self.router, &self.plan)?;
+        self.polling = Some(offloads::Polling::start(&self.router, &self.plan)?);
+        Ok(())
     }
 
     fn namespaces(&self) -> impl Iterator<Item = &Namespace> {

@@ -24,7 +24,13 @@ const LIMIT: Duration = Duration::from_secs(2);
 pub struct Status {
     pub target_groups: Vec<Group>,
     #[serde(default)]
-    pub verdicts: BTreeMap<String, u64>,
+    pub verdicts: BTreeMap<String, Traffic>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Traffic {
+    pub packets: u64,
+    pub bytes: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,7 +1,13 @@
-//! The command line.
+//! The command line: a file a command.
+//!
+//! Architecture invariant: a command that speaks to a running daemon knows it by its socket alone.
 
 pub mod check;
+mod client;
 pub mod node;
+pub mod status;
+mod table;
+mod units;
 
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ use crate::{
     config::checked::XdpMode,
     core::change::Change,
     dataplane::{Written, kernel::Interface},
-    event::{Event, Outcome, TargetKey},
+    event::{Event, TargetKey},
     metrics::ProbeDurations,
     status,
 };
@@ -21,7 +21,6 @@ pub(super) struct Books {
     interfaces: Vec<status::Interface>,
     started: SystemTime,
     durations: ProbeDurations,
-    probes: status::Probes,
     ring: status::Ring,
     targets: BTreeMap<TargetKey, Record>,
 }
@@ -34,7 +33,12 @@ pub(super) struct Record {
 }
 
 impl Books {
-    pub(super) fn new(file: PathBuf, interfaces: &[Interface], mode: XdpMode, durations: ProbeDurations) -> Self {
+    pub(super) fn new(
+        file: PathBuf,
+        interfaces: &[Interface],
+        mode: XdpMode,
+        durations: ProbeDurations,
+    ) -> Self {
         let interface = |Interface { name, index, mac: _ }: &Interface| status::Interface {
             name: name.clone(),
             index: *index,
@@ -45,7 +49,6 @@ impl Books {
             interfaces: interfaces.iter().map(interface).collect(),
             started: SystemTime::now(),
             durations,
-            probes: status::Probes::default(),
             ring: status::Ring::default(),
             targets: BTreeMap::new(),
         }
@@ -55,13 +58,6 @@ impl Books {
     pub(super) fn note(&mut self, event: &Event) {
         let Event::Probed { target, outcome, took } = event else { return };
         self.durations.observe(&target.group, outcome, *took);
-        let count = match outcome {
-            Outcome::Passed => &mut self.probes.passed,
-            Outcome::TimedOut => &mut self.probes.timed_out,
-            Outcome::WrongCode(_) => &mut self.probes.wrong_code,
-            Outcome::Failed(_) => &mut self.probes.failed,
-        };
-        *count += 1;
         self.targets.entry(target.clone()).or_default().last_probe = Some(*took);
     }
 
@@ -99,8 +95,8 @@ impl Books {
         self.targets.get(target).copied().unwrap_or_default()
     }
 
-    pub(super) const fn probes(&self) -> status::Probes {
-        self.probes
+    pub(super) fn probes(&self) -> status::Probes {
+        self.durations.totals()
     }
 
     pub(super) const fn ring(&self) -> status::Ring {

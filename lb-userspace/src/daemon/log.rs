@@ -15,7 +15,8 @@ pub(super) fn change(change: &Change) {
         Change::Health { target, flip, why } => {
             let (group, target, from, to) = (&target.group, target.address, flip.from, flip.to);
             let why = why.as_ref();
-            let (reason, detail) = (why.map(|why| why.reason.to_string()), why.map(|why| why.description.as_str()));
+            let (reason, detail) =
+                (why.map(|why| why.reason.to_string()), why.map(|why| why.description.as_str()));
             if flip.to == HealthState::Healthy {
                 tracing::info!(target_group = %group, %target, %from, %to, "target is healthy");
             } else {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -29,8 +30,7 @@ use crate::{
         state::State,
     },
     dataplane::{
-        self, Dataplane as _,
-        interface,
+        self, Dataplane as _, interface,
         kernel::{Interface, Kernel},
         load::{Sizes, settings},
         ports::ReservedPorts,
@@ -66,6 +66,7 @@ struct Daemon {
 pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let now = now();
+    raise_descriptor_limit();
     let interfaces = interface::find(&config.node.interfaces)?;
     let _reserved = config.nat.as_ref().map(|nat| ReservedPorts::reserve(&nat.ports)).transpose()?;
     let kernel = Kernel::load(Sizes::of(&config), &settings(&config))?;
@@ -91,16 +92,16 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // daemon that is there already keeps its interfaces.
     let socket = api::Socket::bind(&config.api.socket).await?;
     let scrape = match &config.metrics {
-        Some(wanted) => Some(metrics::Endpoint::bind(wanted.listen).await?),
+        Some(wanted) => Some(metrics::bind(wanted.listen).await?),
         None => None,
     };
     for interface in &interfaces {
         daemon.attach(interface, config.node.xdp_mode)?;
     }
     let (stop, stopped) = watch::channel(false);
-    let mut servers = vec![tokio::spawn(socket.serve(ask.clone(), until(stopped.clone())))];
-    servers.extend(scrape.map(|endpoint| {
-        tokio::spawn(endpoint.serve(ask, daemon.books.durations().clone(), until(stopped)))
+    let mut servers = vec![tokio::spawn(api::serve(socket, ask.clone(), until(stopped.clone())))];
+    servers.extend(scrape.map(|listener| {
+        tokio::spawn(metrics::serve(listener, ask, daemon.books.durations().clone(), until(stopped)))
     }));
 
     let signal = daemon.balance(heard, questions, signals).await;
@@ -115,12 +116,12 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
 /// The servers stop, and take their sockets with them.
 async fn finish(
     stop: watch::Sender<bool>,
-    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    servers: Vec<JoinHandle<()>>,
     neighbours: JoinHandle<()>,
 ) -> anyhow::Result<()> {
     stop.send_replace(true);
     for server in servers {
-        server.await.context("stop a server")?.context("serve")?;
+        server.await.context("stop a server")?;
     }
     neighbours.await.context("stop watching next hops")
 }
@@ -199,6 +200,8 @@ impl Daemon {
 
     fn answer(&self, question: Question) {
         match question {
+            // Whoever asked may have gone meanwhile.
+            Question::Alive(to) => drop(to.send(())),
             Question::Status(to) => self.tell(to),
         }
     }
@@ -207,12 +210,21 @@ impl Daemon {
         match self.kernel.counters() {
             Ok(counters) => {
                 let want = self.settled.as_ref().map(|(_, want)| want);
-                let status = view::status(&self.state, want, &counters, &self.books, (now(), SystemTime::now()));
-                // Whoever asked may have gone meanwhile.
-                let _: Result<(), _> = to.send(status);
+                let status =
+                    view::status(&self.state, want, &counters, &self.books, (now(), SystemTime::now()));
+                drop(to.send(status));
             }
             Err(error) => tracing::error!(%error, "the counters cannot be read"),
         }
+    }
+}
+
+/// A target that hangs holds a descriptor until its check times out; there may be thousands.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
 

@@ -92,7 +92,12 @@ impl Facts<'_> {
         let listeners = self.state.config().listeners.iter();
         let target = |(address, target)| {
             let member = group.members().get(address)?;
-            Some(self.target(&TargetKey { group: name.clone(), address: *address }, target, member, wanted.ring_slots))
+            Some(self.target(
+                &TargetKey { group: name.clone(), address: *address },
+                target,
+                member,
+                wanted.ring_slots,
+            ))
         };
         status::TargetGroup {
             name: name.to_string(),

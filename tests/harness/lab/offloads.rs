@@ -1,6 +1,16 @@
-//! What veth must not do for an XDP program to see real packets.
+//! What veth must not do, and what it must, for an XDP program to see real packets and be heard.
+
+use std::fmt;
 
 use anyhow::{Context as _, Result};
+use pointsman::{
+    config::{self, checked::XdpMode},
+    dataplane::{
+        interface,
+        kernel::Kernel,
+        load::{Sizes, settings},
+    },
+};
 
 use super::{Plan, script};
 use crate::command;
@@ -13,14 +23,55 @@ pub(super) fn require_tools() -> Result<()> {
 /// Sets every end that the router sends from.
 ///
 /// A veth hands its peer packets with the checksum still to be filled in and segments still to be cut, which no
-/// wire would: `tx`, `tso` and `gso` off. And a veth drops what an XDP program at its peer sends unless it polls
-/// (NAPI), which `gro` turns on.
+/// wire would: `tx`, `tso` and `gso` off.
 pub(super) fn set(router: &Namespace, plan: &Plan) -> Result<()> {
     let lines: Vec<String> = script::router_interfaces(plan)
         .iter()
-        .map(|name| format!("ethtool -K {name} tx off tso off gso off gro on"))
+        .map(|name| format!("ethtool -K {name} tx off tso off gso off"))
         .collect();
     router
         .inside(|| command::run("sh", &["-e"], &lines.join("\n")))?
         .context("set the offloads of the router's interfaces")
 }
+
+/// Keeps an XDP program on the router's ends of the edge's links.
+///
+/// A veth drops what an XDP program at its peer sends unless it polls (NAPI). GRO is said to turn that on too,
+/// but on kernel 6.18 what the edge sent was neither refused nor delivered; a program does it.
+pub(super) struct Polling {
+    _program: Kernel,
+}
+
+impl Polling {
+    /// The edge program without a listener passes every packet on.
+    pub(super) fn start(router: &Namespace, plan: &Plan) -> Result<Self> {
+        let names: Vec<String> =
+            script::router_interfaces(plan).into_iter().filter(|name| name.starts_with("edge")).collect();
+        let config = config::parse(NO_LISTENER, "no-listener.toml")?;
+        let mut program = Kernel::load(Sizes::of(&config), &settings(&config))
+            .context("load a program that passes packets on")?;
+        router.inside(|| {
+            for end in interface::find(&names)? {
+                program.attach(&end, XdpMode::Driver)?;
+            }
+            anyhow::Ok(())
+        })??;
+        Ok(Self { _program: program })
+    }
+}
+
+impl fmt::Debug for Polling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Polling")
+    }
+}
+
+const NO_LISTENER: &str = r#"
+[node]
+interfaces = ["edge"]
+seed = "nothing is steered"
+[limits]
+listeners = 1
+targets = 2
+slots = 101
+"#;
