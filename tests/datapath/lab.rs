@@ -6,7 +6,7 @@ mod nat;
 mod node;
 mod ran;
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use lb_common::{
@@ -23,8 +23,8 @@ use pointsman::{
 pub(crate) use self::{
     line::{Line, from_target, to_target},
     memory::now,
-    node::{NAT_V4, NAT_V6, Node, returned, slot_of},
-    ran::{Action, Ran},
+    node::{NAT_V4, NAT_V6, Node, hash_of, returned, slot_of},
+    ran::{Action, Ran, hex},
 };
 
 /// Loopback, which a test run's packets come in by unless told otherwise.
@@ -165,6 +165,20 @@ impl Lab {
 
     /// `context` is the kernel's `struct xdp_md`.
     fn run_with(&mut self, input: &[u8], context: Option<[u32; 6]>) -> Ran {
+        let ran = self.run_uncounted(input, context);
+        Ran { moved: self.moved(), ..ran }
+    }
+
+    /// The lines that moved since this was last asked, and by how much.
+    pub(crate) fn moved(&mut self) -> BTreeMap<Line, Tally> {
+        let after = self.kernel.counters().expect("read the counters");
+        let moved = line::moved(&self.counters, &after);
+        self.counters = after;
+        moved
+    }
+
+    /// One packet, with the counters left for [`Self::moved`] to read.
+    pub(crate) fn run_uncounted(&mut self, input: &[u8], context: Option<[u32; 6]>) -> Ran {
         let context = context.map(|words| words.map(u32::to_ne_bytes).concat());
         let mut output = vec![0; ROOM];
         let options = TestRunOptions {
@@ -176,9 +190,7 @@ impl Lab {
         let program = self.kernel.program().expect("the edge program");
         let result = program.test_run(options).expect("the kernel runs the program");
         output.truncate(result.data_size_out as usize);
-        let after = self.kernel.counters().expect("read the counters");
-        let moved = line::moved(&self.counters, &after);
-        self.counters = after;
-        Ran { input: input.to_vec(), output, action: Action::from_number(result.return_value), moved }
+        let action = Action::from_number(result.return_value);
+        Ran { input: input.to_vec(), output, action, moved: BTreeMap::new() }
     }
 }

@@ -4,11 +4,13 @@
 //! goes in and what must come out. No test shares code with the program but the keyed hash and the layouts.
 #![cfg(test)]
 
+mod differential;
 mod encapsulation;
 mod headers;
 mod lab;
 mod link;
 mod listeners;
+mod model;
 mod nat;
 mod packet;
 mod redirect;

@@ -1,6 +1,6 @@
 //! A target as a test thinks of it, and as the map holds it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lb_common::{
     hash::scale,
@@ -179,19 +179,23 @@ pub(crate) fn returned(reply: &Packet, packet: &Packet) -> Packet {
     }
 }
 
-/// The keyed hash of the packet's 5-tuple; `lb-common`'s own tests pin it.
-pub(crate) fn hash(keys: &HashKeys, packet: &Packet) -> u64 {
-    let Packet { source, destination, protocol, .. } = packet;
+/// The keyed hash of the packet's 5-tuple.
+fn hash(keys: &HashKeys, packet: &Packet) -> u64 {
+    hash_of(keys, packet.source, packet.destination, packet.protocol)
+}
+
+/// The keyed hash of a 5-tuple; `lb-common`'s own tests pin it.
+pub(crate) fn hash_of(keys: &HashKeys, source: SocketAddr, destination: SocketAddr, protocol: u8) -> u64 {
     let [a, b] = source.port().to_be_bytes();
     let [c, d] = destination.port().to_be_bytes();
     let ports = u32::from_ne_bytes([a, b, c, d]);
     match (source.ip(), destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             let word = |address: Ipv4Addr| Be32::new(address.to_bits());
-            keys.tag::<V4>(word(source), word(destination), ports, *protocol)
+            keys.tag::<V4>(word(source), word(destination), ports, protocol)
         }
         (source, destination) => {
-            keys.tag::<V6>(address_words(source), address_words(destination), ports, *protocol)
+            keys.tag::<V6>(address_words(source), address_words(destination), ports, protocol)
         }
     }
 }

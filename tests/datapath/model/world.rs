@@ -1,0 +1,108 @@
+//! What listens, which rings there are, and who the targets are: of the model and of the maps alike.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use lb_common::{maps::TARGET_RESOLVED, verdict::Verdict};
+use pointsman::config::checked::Protocol;
+
+use super::headers::Headers;
+use crate::lab::{Lab, NAT_V4, NAT_V6, Node};
+use crate::packet::{TCP, UDP};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Service,
+    Nat,
+    NatReturn,
+}
+
+/// What answers at an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening {
+    pub(crate) at: SocketAddr,
+    pub(crate) protocol: u8,
+    pub(crate) kind: Kind,
+    pub(crate) ring: Vec<Option<u32>>,
+    /// Of the ring, in the map.
+    first_slot: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    pub(crate) nodes: BTreeMap<u32, Node>,
+    pub(crate) listening: Vec<Listening>,
+}
+
+impl World {
+    pub(crate) fn of(nodes: impl IntoIterator<Item = Node>) -> Self {
+        let mut world = Self::default();
+        world.nodes.extend(nodes.into_iter().map(|node| (node.id, node)));
+        for address in [NAT_V4, NAT_V6] {
+            world.listen(Kind::NatReturn, &[TCP, UDP], SocketAddr::new(address, 0), &[]);
+        }
+        world
+    }
+
+    pub(crate) fn listen(&mut self, kind: Kind, protocols: &[u8], at: SocketAddr, ring: &[u32]) {
+        for protocol in protocols {
+            // Zero is nobody.
+            let ring = ring.iter().map(|id| (*id > 0).then_some(*id)).collect();
+            self.listening.push(Listening { at, protocol: *protocol, kind, ring, first_slot: 0 });
+        }
+    }
+
+    /// Writes all of it into the maps; the lab has its listeners for replies already.
+    pub(crate) fn install(&mut self, lab: &mut Lab) {
+        for node in self.nodes.values() {
+            lab.node(node);
+        }
+        for listening in self.listening.iter_mut().filter(|listening| listening.kind != Kind::NatReturn) {
+            let nodes = vec![&self.nodes[&1]; listening.ring.len()];
+            let protocol = if listening.protocol == TCP { Protocol::Tcp } else { Protocol::Udp };
+            let at = listening.at.to_string();
+            listening.first_slot = match listening.kind {
+                Kind::Service | Kind::NatReturn => lab.service(protocol, &at, &nodes),
+                Kind::Nat => lab.nat(protocol, &at, &nodes),
+            };
+            for (slot, id) in (listening.first_slot..).zip(&listening.ring) {
+                lab.slot(slot, id.map(|id| self.nodes[&id].id()));
+            }
+        }
+    }
+
+    pub(crate) fn put_node(&mut self, lab: &mut Lab, node: Node) {
+        lab.node(&node);
+        self.nodes.insert(node.id, node);
+    }
+
+    pub(crate) fn put_slot(&mut self, lab: &mut Lab, listening: usize, slot: usize, id: Option<u32>) {
+        let Listening { ring, first_slot, .. } = &mut self.listening[listening];
+        ring[slot] = id;
+        let index = *first_slot + u32::try_from(slot).expect("a small ring");
+        lab.slot(index, id.map(|id| self.nodes[&id].id()));
+    }
+
+    /// The listener of exactly this port, else the one of every port. That one does not mean RDMA.
+    pub(super) fn listening(&self, headers: &Headers) -> Option<&Listening> {
+        let Headers { destination, protocol, .. } = headers;
+        let exact = self.at(destination.ip(), destination.port(), *protocol);
+        let rdma = *protocol == UDP && destination.port() == 4791;
+        exact.or_else(|| self.at(destination.ip(), 0, *protocol).filter(|_| !rdma))
+    }
+
+    /// The node that the ring names for a flow.
+    pub(super) fn choice(&self, listening: &Listening, flow: u64) -> Result<&Node, Verdict> {
+        let slots = u128::try_from(listening.ring.len()).expect("a small ring");
+        // The high half of the hash, as a fraction of one, times the slots.
+        let slot = usize::try_from((u128::from(flow >> 32) * slots) >> 32).expect("less than the slots");
+        let id = listening.ring[slot].ok_or(Verdict::NoTarget)?;
+        let node = &self.nodes[&id];
+        if node.flags & TARGET_RESOLVED == 0 { Err(Verdict::NextHopUnresolved) } else { Ok(node) }
+    }
+
+    fn at(&self, address: IpAddr, port: u16, protocol: u8) -> Option<&Listening> {
+        let at = SocketAddr::new(address, port);
+        self.listening.iter().find(|listening| listening.at == at && listening.protocol == protocol)
+    }
+}
