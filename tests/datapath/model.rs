@@ -76,8 +76,8 @@ impl Model {
         let listening = self.world.listening(&headers).ok_or(Verdict::NotOurs)?;
         match listening.kind {
             Kind::Service => self.encapsulated(frame, &headers, listening),
-            Kind::Nat => self.nat.to_target(frame, &headers, &self.world, listening, chosen),
-            Kind::NatReturn => self.nat.from_target(frame, &headers),
+            Kind::Nat => self.nat.there(frame, &headers, &self.world, listening, chosen),
+            Kind::NatReturn => self.nat.back(frame, &headers),
         }
     }
 

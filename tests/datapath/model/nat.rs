@@ -57,7 +57,7 @@ impl Table {
     }
 
     /// A client's packet.
-    pub(super) fn to_target(
+    pub(super) fn there(
         &mut self,
         frame: &[u8],
         headers: &Headers,
@@ -140,7 +140,7 @@ impl Table {
     }
 
     /// A target's packet.
-    pub(super) fn from_target(&mut self, frame: &[u8], headers: &Headers) -> Result<Sent, Verdict> {
+    pub(super) fn back(&mut self, frame: &[u8], headers: &Headers) -> Result<Sent, Verdict> {
         let Settings { nat_first_port, nat_ports, .. } = self.settings;
         if !(nat_first_port..nat_first_port + nat_ports).contains(&headers.destination.port().into()) {
             return Err(Verdict::NotOurs);
