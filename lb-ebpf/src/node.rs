@@ -54,6 +54,8 @@ struct Outer {
 
 const ECN: u8 = 3;
 const CONGESTION_EXPERIENCED: u8 = 3;
+const ECT_0: u8 = 2;
+const ECT_1: u8 = 1;
 const NOT_ECN_CAPABLE: u8 = 0;
 
 #[inline(always)]
@@ -150,15 +152,16 @@ fn inner(frame: &mut Frame, outer: &Outer) -> Result<Be16, NodeVerdict> {
     }
 }
 
-/// The inner traffic class, if the outer header's congestion mark changes it (RFC 6040, section 4.2).
+/// The inner traffic class, if the outer header's congestion mark changes it (RFC 6040, section 4.2, whose
+/// figure 4 has ECT(1) as the milder of two marks).
 #[inline(always)]
 const fn marked(outer_ecn: u8, class: u8) -> Result<Option<u8>, NodeVerdict> {
-    if outer_ecn != CONGESTION_EXPERIENCED || class & ECN == CONGESTION_EXPERIENCED {
-        Ok(None)
-    } else if class & ECN == NOT_ECN_CAPABLE {
-        Err(NodeVerdict::CongestionMarked)
-    } else {
-        Ok(Some(class | CONGESTION_EXPERIENCED))
+    match (outer_ecn, class & ECN) {
+        (CONGESTION_EXPERIENCED, CONGESTION_EXPERIENCED) => Ok(None),
+        (CONGESTION_EXPERIENCED, NOT_ECN_CAPABLE) => Err(NodeVerdict::CongestionMarked),
+        (CONGESTION_EXPERIENCED, _) => Ok(Some(class | CONGESTION_EXPERIENCED)),
+        (ECT_1, ECT_0) => Ok(Some(class & !ECN | ECT_1)),
+        _ => Ok(None),
     }
 }
 
