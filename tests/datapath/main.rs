@@ -15,5 +15,6 @@ mod nat;
 mod packet;
 mod redirect;
 mod truncation;
+mod unwrapping;
 mod verdicts;
 mod verifier;

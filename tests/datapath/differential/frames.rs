@@ -122,7 +122,14 @@ fn odd(dice: &mut Dice, packet: Packet) -> Packet {
 fn mutate(dice: &mut Dice, frame: &mut Vec<u8>) {
     let near = frame.len().min(90);
     let at = dice.below(near);
-    match dice.below(6) {
+    match dice.below(7) {
+        // A packet that ends before its frame does, perhaps inside its own headers.
+        6 if frame.len() > 20 => {
+            let at = if frame[14] >> 4 == 4 { 16 } else { 18 };
+            let length = u16::from_be_bytes([frame[at], frame[at + 1]]);
+            let less = u16::try_from(dice.below(64)).expect("a small number");
+            frame[at..at + 2].copy_from_slice(&length.wrapping_sub(less).to_be_bytes());
+        }
         0 => frame[at] ^= 1 << dice.below(8),
         1 => frame[at] = dice.byte(),
         // Where IPv4 and IPv6 without tags have their lengths, and what they are read with.
