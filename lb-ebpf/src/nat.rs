@@ -284,6 +284,7 @@ fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Ver
 /// The first port tried follows from the flow alone: a flow that was forgotten while it was silent gets
 /// its old port again, if nobody has it, and goes on as if nothing had been.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "masked to the number of an attempt")]
 fn claim_session<F: Forward>(
     settings: &Settings,
     packet: &Packet<F>,

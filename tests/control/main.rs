@@ -1,5 +1,6 @@
 //! The control plane without a network: a configuration's text and what the edges would say go in, and
 //! what lies in the maps comes out. The maps are memory, or the kernel's.
+#![cfg(test)]
 
 mod node;
 

@@ -61,7 +61,7 @@ pub struct Interface {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    #[error("attach to `{interface}` in {mode} mode: {}", advice(*mode))]
+    #[error("attach to `{interface}` in {mode} mode: {}", advice(mode))]
     Refused { interface: String, mode: &'static str, source: aya::programs::ProgramError },
     #[error("the edge program is not there")]
     Missing,

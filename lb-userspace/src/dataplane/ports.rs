@@ -82,7 +82,7 @@ fn parse_list(text: &str) -> Option<Vec<RangeInclusive<u16>>> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(range).collect()
 }
 
-/// `32768	60999`
+/// Two numbers, with white space between.
 fn parse_pair(text: &str) -> Option<RangeInclusive<u16>> {
     let mut words = text.split_whitespace();
     let (first, last) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
