@@ -30,8 +30,18 @@ pub struct Status {
     pub target_groups: Vec<TargetGroup>,
     /// Packets by how their processing ended: see [`verdicts`].
     pub verdicts: BTreeMap<String, Traffic>,
+    /// None without a `[nat]` table.
+    pub nat: Option<Nat>,
     pub ring: Ring,
     pub probes: Probes,
+}
+
+/// How full the tables of `nat` are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nat {
+    /// That lived when they were last counted, some seconds ago at most.
+    pub flows: u64,
+    pub limit: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

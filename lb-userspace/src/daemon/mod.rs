@@ -9,6 +9,7 @@ mod view;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -34,6 +35,7 @@ use crate::{
         kernel::{Interface, Kernel},
         load::{Sizes, settings},
         ports::ReservedPorts,
+        sweep::NatTables,
     },
     event::{Event, TargetKey},
     metrics::{self, ProbeDurations},
@@ -47,6 +49,8 @@ use crate::{
 const EVENTS: usize = 16_384;
 /// How many of them are heard before the maps are written: many that fail together move one ring once.
 const BATCH: usize = 4_096;
+/// How often `nat`'s flows are counted and the dead ones freed.
+const SWEEP: Duration = Duration::from_secs(15);
 /// A missed event, or a write that failed, heals within this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -99,6 +103,7 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
         daemon.attach(interface, config.node.xdp_mode)?;
     }
     let (stop, stopped) = watch::channel(false);
+    let sweeper = config.nat.as_ref().map(|_| tokio::spawn(sweep(daemon.kernel.nat())));
     let mut servers = vec![tokio::spawn(api::serve(socket, ask.clone(), until(stopped.clone())))];
     servers.extend(scrape.map(|listener| {
         tokio::spawn(metrics::serve(listener, ask, daemon.books.durations().clone(), until(stopped)))
@@ -110,6 +115,9 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     drop(daemon);
     tracing::info!(interfaces = ?config.node.interfaces, "detached");
     drop((probes, wanted));
+    if let Some(sweeper) = sweeper {
+        sweeper.abort();
+    }
     finish(stop, servers, neighbours).await
 }
 
@@ -124,6 +132,20 @@ async fn finish(
         server.await.context("stop a server")?;
     }
     neighbours.await.context("stop watching next hops")
+}
+
+/// Beside the loop, which must not wait for a table of millions.
+async fn sweep(tables: Arc<NatTables>) {
+    let mut tick = tokio::time::interval(SWEEP);
+    loop {
+        tick.tick().await;
+        let tables = Arc::clone(&tables);
+        match tokio::task::spawn_blocking(move || tables.sweep()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "nat's flows are not swept"),
+            Err(error) => tracing::error!(%error, "nat's sweeper broke off"),
+        }
+    }
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
@@ -210,8 +232,10 @@ impl Daemon {
         match self.kernel.counters() {
             Ok(counters) => {
                 let want = self.settled.as_ref().map(|(_, want)| want);
-                let status =
-                    view::status(&self.state, want, &counters, &self.books, (now(), SystemTime::now()));
+                let live = self.kernel.nat().live();
+                let times = (now(), SystemTime::now());
+                let status = view::status(&self.state, want, &counters, live, &self.books, times);
+                // Whoever asked may have gone meanwhile.
                 drop(to.send(status));
             }
             Err(error) => tracing::error!(%error, "the counters cannot be read"),

@@ -40,6 +40,7 @@ pub(super) fn status(
     state: &State,
     want: Option<&Want>,
     counters: &[Tally],
+    live_nat_flows: u64,
     books: &Books,
     now: (Instant, SystemTime),
 ) -> Status {
@@ -53,6 +54,7 @@ pub(super) fn status(
         listeners: config.listeners.iter().map(listener).collect(),
         target_groups: config.target_groups.iter().filter_map(group).collect(),
         verdicts: status::verdicts(counters),
+        nat: config.nat.as_ref().map(|nat| status::Nat { flows: live_nat_flows, limit: nat.flows.into() }),
         ring: books.ring(),
         probes: books.probes(),
     }

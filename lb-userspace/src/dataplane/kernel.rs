@@ -1,6 +1,6 @@
 //! The maps in the kernel, and the program on its interfaces.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use aya::{
     Ebpf,
@@ -13,8 +13,8 @@ use aya::{
 use lb_common::{
     ids::TargetId,
     maps::{
-        Device, DeviceKey, Listener, ListenerKeyV4, ListenerKeyV6, Mac, Settings, Tally, Target,
-        address_words,
+        Device, DeviceKey, FlowSet, Listener, ListenerKeyV4, ListenerKeyV6, Mac, Session, Settings, Tally,
+        Target, address_words,
     },
     parse::{TCP, UDP},
     slot::Slot,
@@ -26,6 +26,7 @@ use super::{
     Dataplane, Have, WriteError,
     load::{self, LoadError, Sizes, open},
     mapped::Mapped,
+    sweep::NatTables,
 };
 use crate::{
     config::checked::{Protocol, XdpMode},
@@ -47,6 +48,7 @@ pub struct Kernel {
     egress: DevMapHash<MapData>,
     targets: Mapped,
     rings: Mapped,
+    nat: Arc<NatTables>,
     links: BTreeMap<u32, XdpLinkId>,
 }
 
@@ -85,7 +87,11 @@ impl Kernel {
     pub fn load(sizes: Sizes, settings: &Settings) -> Result<Self, LoadError> {
         let mut ebpf = load::object(&sizes, settings)?;
         let (targets, rings) = (take(&mut ebpf, "TARGETS")?, take(&mut ebpf, "RINGS")?);
+        let (flows, sessions) = (take(&mut ebpf, "FLOWS")?, take(&mut ebpf, "SESSIONS")?);
+        let flows = mapped("FLOWS", flows, sizes.flow_sets(), size_of::<FlowSet>())?;
+        let sessions = mapped("SESSIONS", sessions, sizes.nat_flows, size_of::<Session>())?;
         let kernel = Self {
+            nat: Arc::new(NatTables::new(flows, sessions, *settings)),
             listeners_v4: open(&mut ebpf, "LISTENERS_V4")?,
             listeners_v6: open(&mut ebpf, "LISTENERS_V6")?,
             counters: open(&mut ebpf, "COUNTERS")?,
@@ -113,6 +119,11 @@ impl Kernel {
 
     pub const fn sizes(&self) -> &Sizes {
         &self.sizes
+    }
+
+    /// `nat`'s tables, to sweep beside the packets.
+    pub fn nat(&self) -> Arc<NatTables> {
+        Arc::clone(&self.nat)
     }
 
     /// From here on the interface's packets go through the program.

@@ -38,6 +38,17 @@ impl Mapped {
         self.word(word).store(value, Ordering::Release);
     }
 
+    /// Stores `new` unless somebody changed `old` meanwhile.
+    pub(super) fn swap(&self, word: usize, old: u64, new: u64) {
+        // Whoever was first is right.
+        let _: Result<u64, u64> =
+            self.word(word).compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    pub(super) const fn words(&self) -> usize {
+        self.words
+    }
+
     fn word(&self, word: usize) -> &AtomicU64 {
         assert!(word < self.words, "word {word} of {}", self.words);
         // SAFETY: inside the mapping, by the assertion; the mapping starts on a page.

@@ -7,6 +7,7 @@ pub mod load;
 mod mapped;
 pub mod node;
 pub mod ports;
+pub mod sweep;
 
 pub use crate::core::have::Have;
 use crate::core::{desired::Want, plan::Step, shadow::Shadow};

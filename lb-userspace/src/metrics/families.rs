@@ -49,7 +49,12 @@ fn daemon(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     page.family("start_time", Some(&Unit::Seconds), MetricType::Gauge, help)?.encode_gauge(&started)?;
     let help = "Memory of all maps together.";
     page.family("map_memory", Some(&Unit::Bytes), MetricType::Gauge, help)?
-        .encode_gauge(&status.node.map_bytes)
+        .encode_gauge(&status.node.map_bytes)?;
+    let Some(nat) = status.nat else { return Ok(()) };
+    let help = "Flows of nat that live.";
+    page.family("nat_flows", None, MetricType::Gauge, help)?.encode_gauge(&nat.flows)?;
+    let help = "Flows of nat that there is room for.";
+    page.family("nat_flows_limit", None, MetricType::Gauge, help)?.encode_gauge(&nat.limit)
 }
 
 fn program(status: &Status, page: &mut Page<'_>) -> fmt::Result {

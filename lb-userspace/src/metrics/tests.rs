@@ -61,6 +61,8 @@ fn each_number_is_the_statuss() {
     one("pointsman_build_info{version=\"0.1.0\"}", "1");
     one("pointsman_start_time_seconds", "1772366400.0");
     one("pointsman_map_memory_bytes", "123456789");
+    assert!(page.contains("\npointsman_nat_flows 4321\n"));
+    one("pointsman_nat_flows_limit", "1048576");
     one("pointsman_ring_rewrites_total", "12");
     one("pointsman_ring_slots_rewritten_total", "43210");
     one("pointsman_verdict_packets_total{verdict=\"forwarded\"}", "25926906");

@@ -35,6 +35,7 @@ pub(crate) fn status() -> Status {
             config_file: PathBuf::from("/etc/pointsman/pointsman.toml"),
             map_bytes: 123_456_789,
         },
+        nat: Some(super::Nat { flows: 4_321, limit: 1_048_576 }),
         listeners: vec![
             listener("web", "198.51.100.10", 80, Protocol::Tcp, "trainers"),
             listener("web-6", "2001:db8:100::10", 80, Protocol::Tcp, "trainers"),

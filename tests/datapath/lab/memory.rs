@@ -37,6 +37,13 @@ impl Lab {
         }
     }
 
+    /// As the daemon does it from time to time; how many flows live.
+    pub(crate) fn sweep(&mut self) -> u64 {
+        let tables = self.kernel.nat();
+        tables.sweep().expect("the kernel has the clock");
+        tables.live()
+    }
+
     /// A map of the program, found as `bpftool` would find it.
     fn table<T: aya::Pod>(&mut self, name: &str) -> Array<MapData, T> {
         let program = self.kernel.program().expect("the edge program");

@@ -2,10 +2,11 @@
 
 use lb_common::maps::Settings;
 use lb_common::verdict::Verdict;
+use pointsman::config::checked::Protocol::Tcp;
 
 use super::{each, each_tcp, first_packets, listen};
-use crate::lab::{Lab, now, settings};
-use crate::packet::{ACK, FIN, RST, TCP, UDP};
+use crate::lab::{Lab, Node, now, settings};
+use crate::packet::{ACK, FIN, RST, TCP, UDP, syn};
 
 /// Ticks that a flow may be silent: settings differ for each kind, so that none is taken for another.
 fn patience(protocol: u8) -> u32 {
@@ -128,4 +129,23 @@ fn the_clock_that_flows_age_by_is_the_kernels() {
         lab.run(&node.reply(packet, *port).frame()).passes().counted(Verdict::NatNoFlow);
         assert_eq!(lab.opens(node, packet), *port, "its old port");
     }
+}
+
+/// Ages are counted modulo 2^21 ticks: without the sweep, the entry would live once more.
+#[test]
+fn what_the_sweep_freed_does_not_live_again_when_its_age_wraps_around() {
+    let mut lab = Lab::new();
+    let node = Node::nat(1, "10.3.0.1", 8080);
+    lab.nat(Tcp, "10.0.0.3:80", &[&node]);
+    let packet = syn("192.0.2.7:7", "10.0.0.3:80");
+    let port = lab.opens(&node, &packet);
+    lab.comes_back(&node, &node.reply(&packet, port), &packet);
+    assert_eq!(lab.sweep(), 1, "it lives, and stays");
+    lab.goes_on(&node, &packet.clone().flags(ACK), port);
+
+    lab.age(1000);
+    assert_eq!(lab.sweep(), 0);
+    lab.age((1 << 21) - 990);
+    let again = lab.opens(&node, &packet.flags(ACK));
+    assert_eq!(again, port, "forgotten, it gets its old port");
 }

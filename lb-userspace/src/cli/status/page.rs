@@ -61,7 +61,7 @@ impl Page {
     }
 
     fn daemon(&mut self, status: &Status) {
-        let Status { version, node, ring, probes, .. } = status;
+        let Status { version, node, nat, ring, probes, .. } = status;
         let up = units::span(Duration::from_secs(node.uptime_seconds));
         let interfaces = node.interfaces.iter().map(|it| format!("{} ({})", it.name, mode(it.mode)));
         let interfaces = listed(interfaces).unwrap_or_else(|| "no interface".to_owned());
@@ -73,6 +73,10 @@ impl Page {
         let (rewrites, slots) = (units::count(ring.rewrites), units::count(ring.slots_rewritten));
         let maps = units::bytes(node.map_bytes);
         self.say(&format!("maps of {maps}; {rewrites} ring rewrites, {slots} slots in all{last}"));
+        if let Some(nat) = nat {
+            let [flows, limit] = [nat.flows, nat.limit].map(units::count);
+            self.say(&format!("{flows} nat flows of {limit} at most"));
+        }
         let all = probes.passed + probes.timed_out + probes.wrong_code + probes.failed;
         let [all, passed, timed_out, wrong_code, failed] =
             [all, probes.passed, probes.timed_out, probes.wrong_code, probes.failed].map(units::count);

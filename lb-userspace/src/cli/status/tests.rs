@@ -22,6 +22,7 @@ fn the_page_says_it_all() {
     let expected = "\
 pointsman 0.1.0, up 3h 12m, on eth1 (driver), eth2 (generic), by /etc/pointsman/pointsman.toml
 maps of 123 MB; 12 ring rewrites, 43.2 k slots in all, last 2m 3s ago
+4.32 k nat flows of 1.04 M at most
 6.92 k health checks: 6.91 k passed, 2 timed out, 1 wrong code, 0 failed
 
 LISTENERS
