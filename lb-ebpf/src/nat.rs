@@ -271,12 +271,14 @@ fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Ver
     let [first, second] = set_indices(settings, tag);
     let index = if best & 4 == 0 { first } else { second };
     let entry = maps::flow_entry(index, (best & 3) as usize).ok_or(Verdict::BadMap)?;
-    // Lost to another CPU, or its own and live: both are a race of two first packets.
+    // Another CPU may have taken it since it was weighed: then this packet is dropped, and sent again.
     let word = entry.word().load();
-    if !entry.word().swap(word, FlowWord::claimed(now)) {
-        return Err(Verdict::NatTableFull);
+    let ready = readiness(word.word(), now.get(), entry.tag() ^ tag) != 0;
+    if ready && entry.word().swap(word, FlowWord::claimed(now)) {
+        Ok(entry)
+    } else {
+        Err(Verdict::NatTableFull)
     }
-    Ok(entry)
 }
 
 /// Claims a session, and with it a port.
@@ -312,7 +314,8 @@ fn claim_session<F: Forward>(
     let port = nth_port(settings, tag, attempt);
     let (entry, back) = session_of(settings, packet, target, port)?;
     let word = entry.word().load();
-    entry.word().swap(word, FlowWord::claimed(now)).then_some((entry, back, port))
+    let ready = own((entry, back), packet) || readiness(word.word(), now.get(), NOT_OWN) != 0;
+    (ready && entry.word().swap(word, FlowWord::claimed(now))).then_some((entry, back, port))
 }
 
 /// The session, and the reply's hash, of a flow that the node sends from `port`.
