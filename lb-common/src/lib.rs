@@ -4,6 +4,7 @@
 //! runs as it is in the kernel, in the daemon and in a test.
 #![no_std]
 
+pub mod bench;
 pub mod checksum;
 pub mod flow;
 pub mod hash;
