@@ -13,7 +13,7 @@ use std::{
 /// Set by `cargo xtask` when `rust-src` cannot be had: a toolchain with a ready `core` for BPF.
 const OTHER_TOOLCHAIN: &str = "POINTSMAN_BPF_TOOLCHAIN";
 
-/// Every object, as `lb-ebpf`'s manifest names them.
+/// The objects that the daemon carries, as `lb-ebpf`'s manifest names them.
 const OBJECTS: [&str; 2] = ["pointsman-edge", "pointsman-node"];
 
 /// Atomics and 32-bit arithmetic (v3, kernel 5.12); word-sized loads of packed headers, where LLVM
@@ -47,6 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for object in OBJECTS {
         let _: u64 = fs::copy(built.join(object), out.join(object))?;
     }
+    // To `tests/build.rs`, as `DEP_POINTSMAN_BPF_OBJECTS`: the bench has an object of its own.
+    println!("cargo::metadata=objects={}", built.display());
     Ok(())
 }
 
@@ -64,7 +66,7 @@ fn command(workspace: &Path, target: &Path) -> Result<Command, Box<dyn Error>> {
             cargo.args(["run", &other, "cargo"]);
             cargo.env(
                 "RUSTC_BOOTSTRAP",
-                "aya_ebpf,aya_ebpf_bindings,aya_ebpf_cty,pointsman_edge,pointsman_node",
+                "aya_ebpf,aya_ebpf_bindings,aya_ebpf_cty,pointsman_edge,pointsman_node,pointsman_bench",
             );
             cargo
         }
