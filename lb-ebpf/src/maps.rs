@@ -26,10 +26,12 @@ use lb_common::{
 use crate::frame::opaque;
 
 // The sizes here are the least that loads; the daemon sets the configured ones.
+// The keys in words of eight bytes, which the helpers read them in: a load of what several stores wrote
+// waits for them all.
 #[map]
-static LISTENERS_V4: HashMap<ListenerKeyV4, Listener> = HashMap::with_max_entries(1, 0);
+static LISTENERS_V4: HashMap<u64, Listener> = HashMap::with_max_entries(1, 0);
 #[map]
-static LISTENERS_V6: HashMap<ListenerKeyV6, Listener> = HashMap::with_max_entries(1, 0);
+static LISTENERS_V6: HashMap<[u64; 3], Listener> = HashMap::with_max_entries(1, 0);
 #[map]
 static RINGS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 // Mapped memory starts on a page, so an element of 64 bytes is one cache line and not two halves.
@@ -77,14 +79,18 @@ pub(crate) fn now() -> Tick {
 
 #[inline(always)]
 pub(crate) fn listener_v4(key: &ListenerKeyV4) -> Option<&'static Listener> {
+    let words: u64 = zerocopy::transmute!(*key);
     // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
-    unsafe { LISTENERS_V4.get(key) }
+    unsafe { LISTENERS_V4.get(words) }
 }
 
 #[inline(always)]
 pub(crate) fn listener_v6(key: &ListenerKeyV6) -> Option<&'static Listener> {
+    let [first, last] = key.address;
+    let [p0, p1] = key.port.raw().to_ne_bytes();
+    let words = [first, last, u64::from_ne_bytes([p0, p1, key.protocol, 0, 0, 0, 0, 0])];
     // SAFETY: as for IPv4.
-    unsafe { LISTENERS_V6.get(key) }
+    unsafe { LISTENERS_V6.get(words) }
 }
 
 #[inline(always)]
