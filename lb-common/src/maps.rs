@@ -61,6 +61,62 @@ shared! {
     }
 }
 
+/// A listener's key of either family, as it is hashed and compared.
+pub type ListenerWords = [u64; 3];
+
+impl ListenerKeyV4 {
+    #[inline(always)]
+    pub const fn words(&self) -> ListenerWords {
+        let address = self.address.raw().to_ne_bytes();
+        [u64::from_ne_bytes(beside(address, self.port, self.protocol)), 0, 0]
+    }
+}
+
+impl ListenerKeyV6 {
+    #[inline(always)]
+    pub const fn words(&self) -> ListenerWords {
+        let [first, last] = self.address;
+        // Where IPv4 has its address: ones, so that no key of one family is one of the other.
+        [u64::from_ne_bytes(beside([0xff; 4], self.port, self.protocol)), first, last]
+    }
+}
+
+const fn beside([a, b, c, d]: [u8; 4], port: Be16, protocol: u8) -> [u8; 8] {
+    let [p, q] = port.raw().to_ne_bytes();
+    [a, b, c, d, p, q, protocol, 0]
+}
+
+shared! {
+    /// Element of `NEAR`, which spares most packets a look into `LISTENERS_V4` or `LISTENERS_V6`: says of
+    /// all keys that fall here that there is no listener, or which is the only one, or to look there.
+    pub struct Near: 64 bytes {
+        /// [`NEAR_NOBODY`], [`NEAR_ASK`], or another number with each listener that stands here.
+        pub stamp: u64,
+        pub key: ListenerWords,
+        pub listener: Listener,
+        pub reserved: [u64; 2],
+    }
+}
+
+/// [`Near::stamp`]: no listener has such a key.
+pub const NEAR_NOBODY: u64 = 0;
+/// [`Near::stamp`]: several have, or the daemon is writing.
+pub const NEAR_ASK: u64 = 1;
+
+/// Elements of `NEAR`.
+pub const NEAR: u32 = 1 << NEAR_BITS;
+const NEAR_BITS: u32 = 12;
+
+/// Where a key's listener stands in `NEAR`, if it stands there alone.
+#[inline(always)]
+pub const fn near_index([service, first, last]: ListenerWords) -> u32 {
+    const SERVICE: u64 = 0x9e37_79b9_7f4a_7c15;
+    const FIRST: u64 = 0xbf58_476d_1ce4_e5b9;
+    const LAST: u64 = 0x94d0_49bb_1331_11eb;
+    let sum = service.wrapping_mul(SERVICE).wrapping_add(first.wrapping_mul(FIRST));
+    (sum.wrapping_add(last.wrapping_mul(LAST)) >> (64 - NEAR_BITS)) as u32
+}
+
 /// [`Listener::kind`]: encapsulates to the ring's targets.
 pub const KIND_SERVICE: u32 = 1;
 /// [`Listener::kind`]: forwards to the ring's targets by full NAT.

@@ -16,8 +16,8 @@ use lb_common::{
     flow::{FlowWord, Tick},
     ids::TargetId,
     maps::{
-        Device, DeviceKey, Flow, FlowSet, HashKeys, Listener, ListenerKeyV4, ListenerKeyV6, Session,
-        Settings, Tally, Target,
+        Device, DeviceKey, Flow, FlowSet, HashKeys, Listener, ListenerKeyV4, ListenerKeyV6, ListenerWords,
+        NEAR_ASK, NEAR_NOBODY, Near, Session, Settings, Tally, Target, near_index,
     },
     slot::Slot,
     verdict::Verdict,
@@ -32,6 +32,8 @@ use crate::frame::opaque;
 static LISTENERS_V4: HashMap<u64, Listener> = HashMap::with_max_entries(1, 0);
 #[map]
 static LISTENERS_V6: HashMap<[u64; 3], Listener> = HashMap::with_max_entries(1, 0);
+#[map]
+static NEAR: Array<Near> = Array::with_max_entries(lb_common::maps::NEAR, BPF_F_MMAPABLE);
 #[map]
 static RINGS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 // Mapped memory starts on a page, so an element of 64 bytes is one cache line and not two halves.
@@ -78,19 +80,55 @@ pub(crate) fn now() -> Tick {
 }
 
 #[inline(always)]
-pub(crate) fn listener_v4(key: &ListenerKeyV4) -> Option<&'static Listener> {
-    let words: u64 = zerocopy::transmute!(*key);
-    // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
-    unsafe { LISTENERS_V4.get(words) }
+pub(crate) fn listener_v4(key: &ListenerKeyV4) -> Option<Listener> {
+    let words = key.words();
+    near(words).unwrap_or_else(|| {
+        let [key, ..] = words;
+        // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
+        unsafe { LISTENERS_V4.get(key) }.copied()
+    })
 }
 
 #[inline(always)]
-pub(crate) fn listener_v6(key: &ListenerKeyV6) -> Option<&'static Listener> {
-    let [first, last] = key.address;
-    let [p0, p1] = key.port.raw().to_ne_bytes();
-    let words = [first, last, u64::from_ne_bytes([p0, p1, key.protocol, 0, 0, 0, 0, 0])];
-    // SAFETY: as for IPv4.
-    unsafe { LISTENERS_V6.get(words) }
+pub(crate) fn listener_v6(key: &ListenerKeyV6) -> Option<Listener> {
+    near(key.words()).unwrap_or_else(|| {
+        let [first, last] = key.address;
+        let [p, q] = key.port.raw().to_ne_bytes();
+        let key = [first, last, u64::from_ne_bytes([p, q, key.protocol, 0, 0, 0, 0, 0])];
+        // SAFETY: as for IPv4.
+        unsafe { LISTENERS_V6.get(key) }.copied()
+    })
+}
+
+/// The listener, or that there is none; `None` where the big maps must be asked.
+#[inline(always)]
+fn near(key: ListenerWords) -> Option<Option<Listener>> {
+    let near = NEAR.get_ptr(near_index(key))?;
+    // SAFETY: a field's address inside the valid element.
+    let stamp = unsafe { &raw const (*near).stamp };
+    // SAFETY: valid and aligned, as a field of the element.
+    let before = unsafe { stamp.read_volatile() };
+    if before == NEAR_NOBODY {
+        return Some(None);
+    }
+    if before == NEAR_ASK {
+        return None;
+    }
+    // SAFETY: a valid element. What the daemon changes meanwhile is not used: the stamp tells.
+    let there = unsafe { &*near };
+    let [a, b, c] = key;
+    let [x, y, z] = there.key;
+    let differs = (a ^ x) | (b ^ y) | (c ^ z);
+    let listener = there.listener;
+    // SAFETY: as above.
+    let after = unsafe { stamp.read_volatile() };
+    if before != after {
+        None
+    } else if differs != 0 {
+        Some(None)
+    } else {
+        Some(Some(listener))
+    }
 }
 
 #[inline(always)]

@@ -51,14 +51,14 @@ impl Nat for V4 {
     // A copy is passed: what has its address taken lies in memory from the start, in other modes too.
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        Ending::unpack(nat_v4(frame.context(), &{ *packet }, listener))
+        Ending::unpack(nat_v4(frame.context(), &{ *packet }, &{ *listener }))
     }
 }
 
 impl Nat for V6 {
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        Ending::unpack(nat_v6(frame.context(), &{ *packet }, listener))
+        Ending::unpack(nat_v6(frame.context(), &{ *packet }, &{ *listener }))
     }
 }
 

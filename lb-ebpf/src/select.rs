@@ -17,11 +17,11 @@ const ROCE_V2: Be16 = Be16::new(4791);
 /// A family whose listeners are kept in a map of its own.
 pub(crate) trait Listen: Family {
     /// The listener of exactly this port.
-    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener>;
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<Listener>;
 
     /// What listens at the packet's destination: on its very port first, else on every port.
     #[inline(always)]
-    fn listener(packet: &Packet<Self>) -> Option<&'static Listener> {
+    fn listener(packet: &Packet<Self>) -> Option<Listener> {
         Self::at(packet, packet.destination_port()).or_else(|| {
             // A listener on every port does not mean RDMA: its queue pairs live between two hosts' NICs.
             let rdma = packet.protocol == UDP && packet.destination_port() == ROCE_V2;
@@ -32,7 +32,7 @@ pub(crate) trait Listen: Family {
 
 impl Listen for V4 {
     #[inline(always)]
-    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener> {
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<Listener> {
         let (address, protocol) = (packet.destination, packet.protocol);
         maps::listener_v4(&ListenerKeyV4 { address, port, protocol, reserved: 0 })
     }
@@ -40,7 +40,7 @@ impl Listen for V4 {
 
 impl Listen for V6 {
     #[inline(always)]
-    fn at(packet: &Packet<Self>, port: Be16) -> Option<&'static Listener> {
+    fn at(packet: &Packet<Self>, port: Be16) -> Option<Listener> {
         let (address, protocol) = (packet.destination, packet.protocol);
         maps::listener_v6(&ListenerKeyV6 { address, port, protocol, reserved: 0, reserved_too: 0 })
     }

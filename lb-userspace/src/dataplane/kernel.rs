@@ -13,8 +13,8 @@ use aya::{
 use lb_common::{
     ids::TargetId,
     maps::{
-        Device, DeviceKey, FlowSet, Listener, ListenerKeyV4, ListenerKeyV6, Mac, Session, Settings, Tally,
-        Target, address_words,
+        Device, DeviceKey, FlowSet, Listener, ListenerKeyV4, ListenerKeyV6, Mac, NEAR, Near, Session,
+        Settings, Tally, Target, address_words,
     },
     parse::{TCP, UDP},
     slot::Slot,
@@ -26,6 +26,7 @@ use super::{
     Dataplane, Have, WriteError,
     load::{self, LoadError, Sizes, open},
     mapped::Mapped,
+    near::NearMap,
     sweep::NatTables,
 };
 use crate::{
@@ -46,6 +47,7 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, Tally>,
     devices: HashMap<MapData, DeviceKey, Device>,
     egress: DevMapHash<MapData>,
+    near: NearMap,
     targets: Mapped,
     rings: Mapped,
     nat: Arc<NatTables>,
@@ -86,6 +88,7 @@ impl Kernel {
     /// What the kernel said, with what would help.
     pub fn load(sizes: Sizes, settings: &Settings) -> Result<Self, LoadError> {
         let mut ebpf = load::object(&sizes, settings)?;
+        let near = take(&mut ebpf, "NEAR")?;
         let (targets, rings) = (take(&mut ebpf, "TARGETS")?, take(&mut ebpf, "RINGS")?);
         let (flows, sessions) = (take(&mut ebpf, "FLOWS")?, take(&mut ebpf, "SESSIONS")?);
         let flows = mapped("FLOWS", flows, sizes.flow_sets(), size_of::<FlowSet>())?;
@@ -97,6 +100,7 @@ impl Kernel {
             counters: open(&mut ebpf, "COUNTERS")?,
             devices: open(&mut ebpf, "DEVICES")?,
             egress: open(&mut ebpf, "EGRESS")?,
+            near: NearMap::new(mapped("NEAR", near, NEAR, size_of::<Near>())?),
             targets: mapped("TARGETS", targets, sizes.targets + 1, size_of::<Target>())?,
             rings: mapped("RINGS", rings, sizes.slots, size_of::<Slot>())?,
             sizes,
@@ -175,18 +179,32 @@ impl Kernel {
         let capacity = self.sizes.listeners;
         match map_key(key) {
             MapKey::V4(key) => {
-                self.listeners_v4.insert(key, listener, ANY).map_err(|e| full("LISTENERS_V4", capacity, e))
+                self.listeners_v4
+                    .insert(key, listener, ANY)
+                    .map_err(|e| full("LISTENERS_V4", capacity, e))?;
+                self.near.put(key.words(), *listener);
+                Ok(())
             }
             MapKey::V6(key) => {
-                self.listeners_v6.insert(key, listener, ANY).map_err(|e| full("LISTENERS_V6", capacity, e))
+                self.listeners_v6
+                    .insert(key, listener, ANY)
+                    .map_err(|e| full("LISTENERS_V6", capacity, e))?;
+                self.near.put(key.words(), *listener);
+                Ok(())
             }
         }
     }
 
     fn remove_listener(&mut self, key: &ListenerKey) -> Result<(), WriteError> {
         let (map, removed) = match map_key(key) {
-            MapKey::V4(key) => ("LISTENERS_V4", self.listeners_v4.remove(&key)),
-            MapKey::V6(key) => ("LISTENERS_V6", self.listeners_v6.remove(&key)),
+            MapKey::V4(key) => {
+                self.near.remove(key.words());
+                ("LISTENERS_V4", self.listeners_v4.remove(&key))
+            }
+            MapKey::V6(key) => {
+                self.near.remove(key.words());
+                ("LISTENERS_V6", self.listeners_v6.remove(&key))
+            }
         };
         match removed {
             // What is gone already is as it should be.

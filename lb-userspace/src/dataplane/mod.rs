@@ -5,6 +5,7 @@ pub mod interface;
 pub mod kernel;
 pub mod load;
 mod mapped;
+mod near;
 pub mod node;
 pub mod ports;
 pub mod sweep;
