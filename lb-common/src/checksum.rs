@@ -3,6 +3,8 @@
 //! All sums are of words as they stand in memory: one's complement addition is the same in either byte
 //! order as long as all words share it (RFC 1071, section 2 (B)).
 
+use crate::wire::Be16;
+
 /// Folds a sum of 16-bit or 32-bit words to 16 bits.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "folded to 16 bits, which is what the sum means")]
@@ -54,6 +56,15 @@ impl Change {
             sum => sum,
         }
     }
+}
+
+/// An IPv4 header's checksum after its hop limit went down by one: the same as by [`Change`], in one
+/// addition and its carry. The hop limit is the high byte of a word (RFC 1141).
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the carry has been added")]
+pub const fn hop_less(checksum: u16) -> u16 {
+    let sum = checksum as u32 + Be16::new(0x0100).raw() as u32;
+    (sum + (sum >= 0xffff) as u32) as u16
 }
 
 /// Sum of all 16-bit words of `bytes`, the last one padded with a zero byte, unfolded.

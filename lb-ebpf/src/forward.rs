@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
-    checksum::Change,
+    checksum::{Change, hop_less},
     maps::{Listener, TARGET_OUTER_V4, TARGET_OUTER_V6, Target},
     outer::{self, Inner},
     parse::{Bytes as _, Family, Ipv4, Link, Packet, V4, V6},
@@ -71,10 +71,8 @@ impl Forward for V4 {
             return Err(Verdict::HopLimit);
         }
         let checksum: u16 = frame.read(packet.network() + Ipv4::CHECKSUM).ok_or(Verdict::Truncated)?;
-        let word = |hop_limit| u32::from(Be16::new(u16::from_be_bytes([hop_limit, packet.protocol])).raw());
-        let change = Change::new().word(word(packet.hop_limit), word(packet.hop_limit - 1));
         frame.write(packet.network() + V4_HOP_LIMIT, packet.hop_limit - 1)?;
-        Ok(frame.write(packet.network() + Ipv4::CHECKSUM, change.apply(checksum))?)
+        Ok(frame.write(packet.network() + Ipv4::CHECKSUM, hop_less(checksum))?)
     }
 
     #[inline(always)]
