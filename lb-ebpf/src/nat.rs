@@ -263,15 +263,17 @@ fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Ver
         for (place, entry) in entries.into_iter().enumerate() {
             // An entry of this very tag before all others: a flow has one.
             let ready = readiness(entry.word().load().word(), now.get(), entry.tag() ^ tag);
-            best = larger(best, ready << PLACE_BITS | (set * 4 + place) as u64);
+            // Of equals the first: a lookup looks into the first set first, and mostly into no other.
+            best = larger(best, ready << PLACE_BITS | (7 - (set * 4 + place)) as u64);
         }
     }
     if best >> PLACE_BITS == 0 {
         return Err(Verdict::NatTableFull);
     }
     let [first, second] = set_indices(settings, tag);
-    let index = if best & 4 == 0 { first } else { second };
-    let entry = maps::flow_entry(index, (best & 3) as usize).ok_or(Verdict::BadMap)?;
+    let place = 7 - (best & 7);
+    let index = if place & 4 == 0 { first } else { second };
+    let entry = maps::flow_entry(index, (place & 3) as usize).ok_or(Verdict::BadMap)?;
     // Another CPU may have taken it since it was weighed: then this packet is dropped, and sent again.
     let word = entry.word().load();
     let ready = readiness(word.word(), now.get(), entry.tag() ^ tag) != 0;
