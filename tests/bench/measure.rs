@@ -26,6 +26,9 @@ const WINDOW_BITS: u32 = 10;
 /// Rounds of a run: a tenth of a second.
 const ROUNDS: u32 = 800;
 
+/// With fewer quiet rounds than these, all of a row's rounds count.
+const FEWEST: usize = 40;
+
 /// In nanoseconds a packet.
 pub(crate) struct Measured {
     pub(crate) ns: f64,
@@ -151,8 +154,20 @@ struct Round {
 
 impl Round {
     /// What the wrapper itself costs.
-    fn own(self) -> f64 {
+    fn own(&self) -> f64 {
         self.wrapper - self.call
+    }
+
+    fn floor(&self) -> f64 {
+        self.floor - self.own()
+    }
+
+    fn subject(&self) -> f64 {
+        self.subject - self.own()
+    }
+
+    fn ratio(&self) -> f64 {
+        self.subject() / self.floor()
     }
 }
 
@@ -167,16 +182,23 @@ impl Round {
     }
 }
 
-/// Differences within a round: a tenth of a millisecond, so that what slows all down falls out.
+/// Differences and ratios within a round: a tenth of a millisecond, so that what slows all down falls out.
+///
+/// The machine's speed changes between rounds, so medians taken apart would set the program at one speed
+/// beside the floor at another. The rounds in the middle by their ratio give both.
 fn summary(rounds: &[Round], fastest_call: f64) -> Measured {
     let quiet = quiet(rounds, fastest_call);
     // Rather a number that says of itself that it is not of quiet rounds than none.
-    let counted = if quiet.is_empty() { rounds } else { &quiet };
-    let median = |what: fn(&Round) -> f64| quantile(counted.iter().map(what), 0.5);
+    let mut counted = if quiet.len() < FEWEST { rounds.to_vec() } else { quiet.clone() };
+    counted.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
+    let (before, rest) = counted.split_at(counted.len() * 2 / 5);
+    let middle = rest.get(..counted.len() - 2 * before.len()).unwrap_or(rest);
+    let median = |what: fn(&Round) -> f64| quantile(middle.iter().map(what), 0.5);
+    let floor_ns = median(Round::floor);
     Measured {
-        ns: median(|round| round.subject - round.own()),
-        floor_ns: median(|round| round.floor - round.own()),
-        low: quantile(counted.iter().map(|round| round.subject - round.own()), 0.02),
+        ns: floor_ns * median(Round::ratio),
+        floor_ns,
+        low: quantile(counted.iter().map(Round::subject), 0.02),
         call_ns: median(|round| round.call),
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         quiet: quiet.len() as f64 / rounds.len() as f64,

@@ -39,8 +39,8 @@ pub(crate) fn header(machine: &Machine) -> String {
         "{cpu}, {cpus} CPUs, Linux {kernel}, BPF JIT on, one CPU used\n\
          Nanoseconds a packet, by a program test run in whose repeats a wrapper puts the frame back and calls,\n\
          window by window in turn: a program that does nothing, the floor, the edge program. The wrapper's own\n\
-         time is taken off. Medians of the rounds that no neighbour slowed down (`quiet`); `low`: the fastest\n\
-         fiftieth. Floor: parse, write what is sent, send; nothing looked up. `call`: the kernel's calling of a\n\
+         time is taken off. Of the rounds that no neighbour slowed down (`quiet`; of all, if those are few) the ones\n\
+         in the middle by their ratio; `low`: the fastest fiftieth. Floor: parse, write what is sent, send; nothing looked up. `call`: the kernel's calling of a\n\
          program, which is in `ns` and in `floor`. Compare ratios: the machine may be shared.\n\n\
          {:<10}{:<7}{:<6}{:<8}{:>9}{:>9}{:>9}{:>9}{:>8}{:>9}{:>8}{:>8}",
         "mode",
