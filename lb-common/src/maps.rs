@@ -266,20 +266,17 @@ impl Mac {
 
 shared! {
     /// The keys of the flow hash, drawn from the configured seed. The multipliers are odd.
-    pub struct HashKeys: 72 bytes {
-        /// Of the words of both addresses.
-        pub whiten: [u64; 4],
-        /// Of ports and protocol.
-        pub there: u64,
-        /// The same in the hash of `nat`'s replies, which is of the other tuple.
-        pub back: u64,
+    pub struct HashKeys: 40 bytes {
+        pub whiten: u64,
         pub multiply: [u64; 3],
+        /// Whitens the hash of `nat`'s replies, which is of the other tuple.
+        pub back: u64,
     }
 }
 
 shared! {
     /// The global `SETTINGS`: what is fixed while the program is loaded.
-    pub struct Settings: 104 bytes {
+    pub struct Settings: 72 bytes {
         pub keys: HashKeys,
         /// Mask of the set index of `FLOWS`: sets, a power of two, less one.
         pub flow_sets_mask: u32,

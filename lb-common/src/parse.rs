@@ -96,12 +96,12 @@ pub trait Family: Copy + core::fmt::Debug + Eq + 'static {
     /// Why the packet cannot be steered.
     fn parse<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packet<Self>, Verdict>;
 
-    /// Sums what `mix` makes of two addresses' words of 64 bits, each one whitened by its own key.
+    /// Feeds two addresses to a hash, in words of 64 bits.
     fn fold(
         source: Self::Address,
         destination: Self::Address,
-        whiten: [u64; 4],
-        mix: impl Fn(u64) -> u64,
+        state: u64,
+        step: impl Fn(u64, u64) -> u64,
     ) -> u64;
 
     fn to_words(address: Self::Address) -> crate::maps::AddressWords;

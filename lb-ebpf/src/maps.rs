@@ -53,7 +53,7 @@ static EGRESS: DevMapHash = DevMapHash::with_max_entries(64, 0);
 /// Zero until the daemon sets it, before loading.
 #[unsafe(no_mangle)]
 static SETTINGS: Settings = Settings {
-    keys: HashKeys { whiten: [0; 4], there: 0, back: 0, multiply: [0; 3] },
+    keys: HashKeys { whiten: 0, multiply: [0; 3], back: 0 },
     flow_sets_mask: 0,
     sessions_mask: 0,
     nat_first_port: 0,

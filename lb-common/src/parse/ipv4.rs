@@ -91,8 +91,8 @@ impl Family for V4 {
     }
 
     #[inline(always)]
-    fn fold(source: Be32, destination: Be32, [whiten, ..]: [u64; 4], mix: impl Fn(u64) -> u64) -> u64 {
-        mix(whiten ^ (u64::from(source.raw()) << 32 | u64::from(destination.raw())))
+    fn fold(source: Be32, destination: Be32, state: u64, step: impl Fn(u64, u64) -> u64) -> u64 {
+        step(state, u64::from(source.raw()) << 32 | u64::from(destination.raw()))
     }
 
     #[inline(always)]

@@ -87,12 +87,11 @@ impl Family for V6 {
     fn fold(
         source: AddressWords,
         destination: AddressWords,
-        [a, b, c, d]: [u64; 4],
-        mix: impl Fn(u64) -> u64,
+        state: u64,
+        step: impl Fn(u64, u64) -> u64,
     ) -> u64 {
-        let source = mix(a ^ source[0]).wrapping_add(mix(b ^ source[1]));
-        let destination = mix(c ^ destination[0]).wrapping_add(mix(d ^ destination[1]));
-        source.wrapping_add(destination)
+        let state = step(step(state, source[0]), source[1]);
+        step(step(state, destination[0]), destination[1])
     }
 
     #[inline(always)]

@@ -81,8 +81,8 @@ fn parsed(frame: &Frame) -> Result<(), Verdict> {
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "64 bits on the BPF machine")]
 fn kept<F: Family>(packet: Packet<F>) {
-    let _: u64 = F::fold(packet.source, packet.destination, [u64::from(packet.ports); 4], |word| {
-        opaque(word as usize) as u64
+    let _: u64 = F::fold(packet.source, packet.destination, u64::from(packet.ports), |state, word| {
+        opaque((state ^ word) as usize) as u64
     });
 }
 
