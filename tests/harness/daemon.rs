@@ -34,16 +34,21 @@ pub fn socket(lab: &Lab) -> PathBuf {
 impl Daemon {
     /// Starts the daemon on the lab's edge node with this configuration, and waits until it answers.
     pub async fn start(lab: &Lab, binary: &Path, config: &str) -> Result<Self> {
-        let mut daemon = Self::spawn(lab, binary, config)?;
+        Self::start_with(lab, binary, config, &[]).await
+    }
+
+    /// The same with more on the command line.
+    pub async fn start_with(lab: &Lab, binary: &Path, config: &str, flags: &[&str]) -> Result<Self> {
+        let mut daemon = Self::spawn(lab, binary, config, flags)?;
         let socket = daemon.socket.clone();
         daemon.process.until("answers", START, async |_| status::get(&socket).await.ok()).await?;
         Ok(daemon)
     }
 
-    /// Starts it and does not wait: for a daemon that is meant to refuse.
-    pub fn spawn(lab: &Lab, binary: &Path, config: &str) -> Result<Self> {
+    fn spawn(lab: &Lab, binary: &Path, config: &str, flags: &[&str]) -> Result<Self> {
         let file = config_file(lab, config)?;
-        let arguments = ["run", "--config", &file.to_string_lossy()];
+        let file = file.to_string_lossy();
+        let arguments = [&["run", "--config", &file], flags].concat();
         let log = lab.directory().join("edge.log");
         let process = Process::start(&lab.edge, "pointsman on the edge node", binary, &arguments, log)?;
         Ok(Self { process, socket: socket(lab) })
@@ -67,18 +72,27 @@ pub fn config_file(lab: &Lab, config: &str) -> Result<PathBuf> {
 
 /// Starts `pointsman node attach` on every training node, and waits until each unwraps envelopes.
 pub async fn attach_nodes(lab: &Lab, binary: &Path) -> Result<Vec<Process>> {
-    let mut all = lab.nodes.iter().map(|node| attach(lab, node, binary)).collect::<Result<Vec<_>>>()?;
+    let attach = |node| spawn_on_node(lab, node, binary, &[]);
+    let mut all = lab.nodes.iter().map(attach).collect::<Result<Vec<_>>>()?;
     for process in &mut all {
         process.says(ATTACHED, START).await?;
     }
     Ok(all)
 }
 
-fn attach(lab: &Lab, node: &Node, binary: &Path) -> Result<Process> {
+/// Starts it on one node, with more on the command line.
+pub async fn attach_node(lab: &Lab, node: &Node, binary: &Path, flags: &[&str]) -> Result<Process> {
+    let mut process = spawn_on_node(lab, node, binary, flags)?;
+    process.says(ATTACHED, START).await?;
+    Ok(process)
+}
+
+fn spawn_on_node(lab: &Lab, node: &Node, binary: &Path, flags: &[&str]) -> Result<Process> {
     let namespace: &Namespace = &node.namespace;
     let what = format!("pointsman on {}", node.name);
     let log = lab.directory().join(format!("{}.log", node.name));
-    Process::start(namespace, &what, binary, &["node", "attach", "--interface", "eth0"], log)
+    let arguments = [&["node", "attach", "--interface", "eth0"], flags].concat();
+    Process::start(namespace, &what, binary, &arguments, log)
 }
 
 /// The `pointsman` that was built beside this test or demo; `POINTSMAN_BIN` names another.

@@ -24,7 +24,8 @@ impl Listening {
     }
 }
 
-pub(crate) fn listen_tcp(namespace: &Namespace, address: SocketAddr) -> Result<TcpListener> {
+/// A listener, for a test that is itself the server.
+pub fn listen_tcp(namespace: &Namespace, address: SocketAddr) -> Result<TcpListener> {
     namespace
         .inside(|| {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -54,6 +54,13 @@ impl Namespace {
             .with_context(|| format!("configure namespace `{}`", self.name))
     }
 
+    /// Reads one kernel parameter: a path below `/proc/sys/net`.
+    pub fn parameter(&self, key: &str) -> Result<String> {
+        self.inside(|| std::fs::read_to_string(format!("/proc/sys/net/{key}")))?
+            .map(|text| text.trim().to_owned())
+            .with_context(|| format!("read `net/{key}` in namespace `{}`", self.name))
+    }
+
     /// Sets kernel parameters: paths below `/proc/sys/net`, which shows the namespace of whoever opens it.
     pub fn sysctl(&self, settings: &[(&str, &str)]) -> Result<()> {
         self.inside(|| {

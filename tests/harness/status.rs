@@ -3,6 +3,7 @@
 mod timestamp;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use crate::wait;
@@ -22,9 +24,26 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// The parts of `GET /v1/status` that tests look at; others may come and go.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Status {
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
     pub target_groups: Vec<Group>,
     #[serde(default)]
+    pub ring: Ring,
+    #[serde(default)]
     pub verdicts: BTreeMap<String, Traffic>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listener {
+    pub name: String,
+    pub live: bool,
+}
+
+/// What changes did to the rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Ring {
+    pub rewrites: u64,
+    pub slots_rewritten: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,16 +63,34 @@ pub struct Group {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Target {
     pub name: String,
+    pub address: IpAddr,
+    pub port: u16,
     pub state: State,
     pub reason: Option<String>,
+    pub detail: Option<String>,
     /// RFC 3339; see [`Target::since`].
     since: Option<String>,
+    #[serde(default)]
+    pub slots: u32,
     #[serde(default)]
     pub packets: u64,
     #[serde(default)]
     pub bytes: u64,
     #[serde(default)]
     pub new_flows: u64,
+    #[serde(default)]
+    pub reply_packets: u64,
+    #[serde(default)]
+    pub reply_bytes: u64,
+    pub next_hop: Option<NextHop>,
+}
+
+/// By which interface, and to which neighbour, a target is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NextHop {
+    pub interface: String,
+    pub mac: String,
+    pub mtu: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -73,9 +110,13 @@ impl Status {
         group.targets.iter().find(|it| it.name == name)
     }
 
+    pub fn targets(&self) -> impl Iterator<Item = (&Group, &Target)> {
+        self.target_groups.iter().flat_map(|group| group.targets.iter().map(move |target| (group, target)))
+    }
+
     /// Whether every target of every group is in this state.
     pub fn all_are(&self, state: State) -> bool {
-        self.target_groups.iter().flat_map(|group| &group.targets).all(|target| target.state == state)
+        self.targets().all(|(_, target)| target.state == state)
     }
 }
 
@@ -102,12 +143,19 @@ impl State {
 /// Asks the daemon behind `socket`.
 pub async fn get(socket: &Path) -> Result<Status> {
     let act = || format!("get /v1/status from `{}`", socket.display());
-    let body = wait::within(act(), LIMIT, fetch(socket, "/v1/status")).await?.with_context(act)?;
+    let body = wait::within(act(), LIMIT, ask(socket)).await?.with_context(act)?;
     serde_json::from_slice(&body).with_context(act)
 }
 
-async fn fetch(socket: &Path, path: &str) -> Result<Bytes> {
-    let stream = UnixStream::connect(socket).await?;
+async fn ask(socket: &Path) -> Result<Bytes> {
+    fetch(UnixStream::connect(socket).await?, "/v1/status").await
+}
+
+/// What the daemon answers to `GET path`.
+pub(crate) async fn fetch(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    path: &str,
+) -> Result<Bytes> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path)
         .header(header::HOST, "pointsman")

@@ -15,6 +15,8 @@ pub struct Packet {
     pub source: IpAddr,
     pub destination: IpAddr,
     pub protocol: u8,
+    /// In bytes, from the outer IP header on: what the header says, also of a packet that is seen in part.
+    pub length: u32,
     /// Who talks to whom: the inner packet's ends if there is one. None for what has no ports.
     pub tuple: Option<Tuple>,
     /// Whether `tuple` stood in an inner packet.
@@ -41,6 +43,8 @@ struct Header {
     destination: IpAddr,
     protocol: u8,
     length: usize,
+    /// Of the whole packet.
+    total: u32,
 }
 
 impl Packet {
@@ -62,8 +66,8 @@ impl Packet {
             Some(inner) => body.get(inner.length..).and_then(|body| ports(inner, body)),
             None => ports(&outer, body),
         };
-        let Header { source, destination, protocol, length: _ } = outer;
-        Some(Self { source, destination, protocol, tuple, is_envelope: inner.is_some() })
+        let Header { source, destination, protocol, length: _, total } = outer;
+        Some(Self { source, destination, protocol, length: total, tuple, is_envelope: inner.is_some() })
     }
 }
 
@@ -75,6 +79,7 @@ fn ipv4(packet: &[u8]) -> Option<Header> {
         destination: Ipv4Addr::from(destination).into(),
         protocol: *packet.get(9)?,
         length: usize::from(packet.first()? & 0xf) * 4,
+        total: u16_at(packet, 2)?.into(),
     })
 }
 
@@ -86,6 +91,7 @@ fn ipv6(packet: &[u8]) -> Option<Header> {
         destination: Ipv6Addr::from(destination).into(),
         protocol: *packet.get(6)?,
         length: 40,
+        total: 40 + u32::from(u16_at(packet, 4)?),
     })
 }
 
@@ -129,7 +135,7 @@ mod tests {
     }
 
     fn ipv4_header(protocol: u8, source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
-        let mut header = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
+        let mut header = vec![0x45, 0, 0, 60, 0, 0, 0, 0, 64, protocol, 0, 0];
         header.extend(source);
         header.extend(destination);
         header
@@ -144,6 +150,7 @@ mod tests {
         let packet = Packet::parse(&frame(0x0800, &[&outer, &inner, &SYN])).unwrap();
         assert_eq!(packet.destination, IpAddr::from([10, 2, 1, 2]));
         assert!(packet.is_envelope);
+        assert_eq!(packet.length, 60);
         let expected = Tuple {
             from: "10.0.0.2:12345".parse().unwrap(),
             to: "198.51.100.10:80".parse().unwrap(),

@@ -39,6 +39,12 @@ impl Client {
         Exchange { from: local, to, began, ended: clock::now(), outcome }
     }
 
+    /// Opens a connection and says nothing on it.
+    pub async fn stream(&self, from: From, to: SocketAddr) -> Result<TcpStream, Failure> {
+        let mut local = from.unwrap_or_else(|| anywhere(to));
+        timeout(self.limit, self.connect(from, to, &mut local)).await.unwrap_or(Err(Failure::TimedOut))
+    }
+
     pub(super) async fn connect(
         &self,
         from: From,
