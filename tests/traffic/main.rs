@@ -1,7 +1,12 @@
 //! Real sockets across network namespaces.
 
 mod cleanup;
+mod config;
+mod counts;
 mod lab;
+mod scene;
+mod serves;
+mod trace;
 
 use std::time::Duration;
 

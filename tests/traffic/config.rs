@@ -1,0 +1,216 @@
+//! Configurations: what a test does not say is as most tests want it.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use harness::daemon;
+use harness::lab::{Family, Lab, Node, OUTER_V4, OUTER_V6, vip};
+
+/// Where nodes serve, and are checked, behind `ipip`: packets keep the listener's port.
+pub(crate) const WEB: u16 = 80;
+/// The same behind `nat`, which changes the port.
+pub(crate) const TRANSLATED: u16 = 8080;
+/// Where the edge node's metrics are.
+pub(crate) const METRICS: u16 = 9477;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forwarding {
+    Ipip,
+    Nat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// A listener with a target group of its own, both of the same name. Every node is a target, by its own name.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) forwarding: Forwarding,
+    pub(crate) protocol: Protocol,
+    pub(crate) address: IpAddr,
+    /// 0: every port.
+    pub(crate) port: u16,
+    /// Of the targets' addresses.
+    pub(crate) targets: Family,
+}
+
+impl Service {
+    /// TCP on port 80 of the virtual address with this number, and targets of the same family.
+    pub(crate) const fn new(name: &'static str, forwarding: Forwarding, family: Family, number: u8) -> Self {
+        let address = vip(family, number);
+        Self { name, forwarding, protocol: Protocol::Tcp, address, port: WEB, targets: family }
+    }
+
+    pub(crate) const fn ipip(name: &'static str, family: Family, number: u8) -> Self {
+        Self::new(name, Forwarding::Ipip, family, number)
+    }
+
+    pub(crate) const fn nat(name: &'static str, family: Family, number: u8) -> Self {
+        Self::new(name, Forwarding::Nat, family, number)
+    }
+
+    pub(crate) const fn udp(self) -> Self {
+        Self { protocol: Protocol::Udp, ..self }
+    }
+
+    pub(crate) const fn on_every_port(self) -> Self {
+        Self { port: 0, ..self }
+    }
+
+    pub(crate) const fn with_targets(self, targets: Family) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// Where clients connect; with a listener on every port, that is for the test to say.
+    pub(crate) const fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.address, port)
+    }
+
+    /// Where clients connect.
+    pub(crate) const fn listener(&self) -> SocketAddr {
+        self.at(self.port)
+    }
+
+    /// Where a node is a target, and is checked.
+    pub(crate) fn target(&self, node: &Node) -> SocketAddr {
+        let port = match self.forwarding {
+            Forwarding::Ipip => WEB,
+            Forwarding::Nat => TRANSLATED,
+        };
+        SocketAddr::new(node.address(self.targets), port)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) interfaces: &'static [&'static str],
+    pub(crate) services: Vec<Service>,
+    pub(crate) nat_ports: RangeInclusive<u16>,
+    /// From one health check to the next, and as long for each at most.
+    pub(crate) check_interval: &'static str,
+    /// Further lines of `[nat]`.
+    pub(crate) nat: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interfaces: &["eth0"],
+            services: Vec::new(),
+            nat_ports: 40000..=49999,
+            // So slow that it takes no part in a test that is not about health.
+            check_interval: "10s",
+            nat: "",
+        }
+    }
+}
+
+/// How often a test that is about health checks.
+pub(crate) const QUICK: &str = "500ms";
+
+impl Config {
+    pub(crate) fn of(services: impl Into<Vec<Service>>) -> Self {
+        Self { services: services.into(), ..Self::default() }
+    }
+
+    pub(crate) fn checked_quickly(self) -> Self {
+        Self { check_interval: QUICK, ..self }
+    }
+
+    /// The virtual addresses that nodes must answer for themselves.
+    pub(crate) fn direct(&self) -> Vec<IpAddr> {
+        let direct = self.services.iter().filter(|it| it.forwarding == Forwarding::Ipip);
+        let addresses: std::collections::BTreeSet<IpAddr> = direct.map(|it| it.address).collect();
+        addresses.into_iter().collect()
+    }
+
+    /// The file for the lab's edge node.
+    pub(crate) fn text(&self, lab: &Lab) -> String {
+        self.text_with_socket(lab, &daemon::socket(lab))
+    }
+
+    /// The same with another socket: for a second daemon.
+    pub(crate) fn text_with_socket(&self, lab: &Lab, socket: &Path) -> String {
+        let [source_v4, source_v6] = Family::BOTH.map(|family| lab.edge_address(family));
+        let Self { interfaces, services, nat_ports, check_interval, nat } = self;
+        let (first, last, socket) = (nat_ports.start(), nat_ports.end(), socket.display());
+        let mut text = format!(
+            r#"[node]
+interfaces = {interfaces:?}
+seed = "the same in every run, so that a run can be repeated"
+
+[nat]
+ipv4_source = "{source_v4}"
+ipv6_source = "{source_v6}"
+ports = "{first}-{last}"
+{nat}
+
+[encapsulation]
+ipv4_source = "{OUTER_V4}"
+ipv6_source = "{OUTER_V6}"
+
+[api]
+socket = "{socket}"
+
+[metrics]
+listen = "127.0.0.1:{METRICS}"
+"#
+        );
+        for service in services {
+            text.push_str(&section(service, check_interval, lab));
+        }
+        text
+    }
+}
+
+fn section(service: &Service, check_interval: &str, lab: &Lab) -> String {
+    let Service { name, forwarding, protocol, address, port, targets: _ } = service;
+    let protocol = match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    let forwarding = match forwarding {
+        Forwarding::Ipip => "ipip",
+        Forwarding::Nat => "nat",
+    };
+    let mut text = format!(
+        r#"
+[[listener]]
+name = "{name}"
+address = "{address}"
+port = {port}
+protocol = "{protocol}"
+target_group = "{name}"
+
+[[target_group]]
+name = "{name}"
+forwarding = "{forwarding}"
+
+[target_group.health_check]
+protocol = "http"
+path = "/health"
+interval = "{check_interval}"
+timeout = "{}"
+healthy_threshold = 2
+unhealthy_threshold = 2
+"#,
+        if check_interval == QUICK { QUICK } else { "5s" }
+    );
+    for node in &lab.nodes {
+        let target = service.target(node);
+        let (ip, port) = (target.ip(), target.port());
+        // Writing to a string cannot fail.
+        let _infallible = write!(
+            text,
+            "\n[[target_group.target]]\nname = \"{}\"\naddress = \"{ip}\"\nport = {port}\n",
+            node.name
+        );
+    }
+    text
+}
