@@ -3,6 +3,8 @@
 mod cleanup;
 mod config;
 mod counts;
+mod death;
+mod held;
 mod lab;
 mod scene;
 mod serves;
