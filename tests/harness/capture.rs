@@ -4,16 +4,20 @@ mod packet;
 mod socket;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 pub use packet::{Direction, Packet, Tuple};
-use socket::Tap;
+use socket::{Next, Tap};
 
 use crate::netns::Namespace;
+use crate::{clock, wait};
+
+/// How long the reader may be behind.
+const CAUGHT_UP: Duration = Duration::from_secs(10);
 
 /// One packet that the closure wanted.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct Capture {
 #[derive(Debug, Default)]
 struct Shared {
     seen: Mutex<Vec<Seen>>,
+    /// Every packet until then has been read.
+    read_up_to: Mutex<Option<SystemTime>>,
     stop: AtomicBool,
     missed: AtomicU32,
 }
@@ -53,14 +59,18 @@ impl Capture {
         let theirs = Arc::clone(&shared);
         let read = move || {
             while !theirs.stop.load(Ordering::Relaxed) {
+                let before = clock::now();
                 match tap.next() {
-                    Ok(Some((seen, missed))) => {
+                    Ok(Next::Packet(seen, missed)) => {
                         theirs.missed.store(missed, Ordering::Relaxed);
+                        let at = seen.at;
                         if wanted(&seen) {
-                            theirs.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+                            lock(&theirs.seen).push(seen);
                         }
+                        *lock(&theirs.read_up_to) = Some(at);
                     }
-                    Ok(None) => {}
+                    Ok(Next::Other) => {}
+                    Ok(Next::Nothing) => *lock(&theirs.read_up_to) = Some(before),
                     Err(error) => return eprintln!("read from the capture socket: {error}"),
                 }
             }
@@ -71,13 +81,29 @@ impl Capture {
 
     /// What has been seen so far, in the order of arrival.
     pub fn seen(&self) -> Vec<Seen> {
-        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.seen).clone()
+    }
+
+    /// Everything that passed before this call; the reader may be behind, and is waited for.
+    pub async fn all(&self) -> Result<Vec<Seen>> {
+        let now = clock::now();
+        wait::until("the capture is read up to now", CAUGHT_UP, async || {
+            lock(&self.shared.read_up_to).is_some_and(|read| read > now).then_some(())
+        })
+        .await?;
+        ensure!(self.missed() == 0, "the capture missed {} packets", self.missed());
+        Ok(self.seen())
     }
 
     /// How many packets the kernel had to leave out because the reader was late: 0, or the record is not whole.
     pub fn missed(&self) -> u32 {
         self.shared.missed.load(Ordering::Relaxed)
     }
+}
+
+/// What either thread writes is whole after every operation, so a panic elsewhere has left nothing half done.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Capture {

@@ -36,7 +36,8 @@ pub fn listen_tcp(namespace: &Namespace, address: SocketAddr) -> Result<TcpListe
         .with_context(|| format!("listen on {address}/tcp in namespace `{}`", namespace.name()))
 }
 
-pub(crate) fn bind_udp(namespace: &Namespace, address: SocketAddr) -> Result<UdpSocket> {
+/// A socket, for a test that sends or receives by itself.
+pub fn bind_udp(namespace: &Namespace, address: SocketAddr) -> Result<UdpSocket> {
     namespace
         .inside(|| {
             let socket = StdUdp::bind(address)?;

@@ -26,6 +26,16 @@ const PATIENCE_MS: i64 = 50;
 /// `PACKET_OUTGOING` of linux/if_packet.h.
 const OUTGOING: u8 = 4;
 
+/// What a packet socket has.
+pub(super) enum Next {
+    /// A packet, and how many the kernel has left out so far.
+    Packet(Seen, u32),
+    /// Something that is no IP packet of this interface.
+    Other,
+    /// None came for a while: there is nothing that was not read.
+    Nothing,
+}
+
 /// A packet socket on one interface of the namespace that it was opened in.
 pub(super) struct Tap {
     socket: OwnedFd,
@@ -47,15 +57,15 @@ impl Tap {
         Ok(Self { socket, interface: address.ifindex() })
     }
 
-    /// The next packet, and how many the kernel has left out so far; nothing if none came for a while.
-    pub(super) fn next(&self) -> Result<Option<(Seen, u32)>, Errno> {
+    /// What comes next.
+    pub(super) fn next(&self) -> Result<Next, Errno> {
         let mut frame = [0; SNAP];
         let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec, u32);
         let mut parts = [IoSliceMut::new(&mut frame)];
         let fd = self.socket.as_raw_fd();
         let message = match recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut control), MsgFlags::empty()) {
             Ok(message) => message,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Next::Nothing),
             Err(error) => return Err(error),
         };
         let (mut at, mut missed) = (SystemTime::UNIX_EPOCH, 0);
@@ -69,11 +79,11 @@ impl Tap {
         let (length, address) = (message.bytes, message.address);
         // Between its making and its binding the socket hears every interface of the namespace.
         let Some(address) = address.filter(|address| address.ifindex() == self.interface) else {
-            return Ok(None);
+            return Ok(Next::Other);
         };
         let direction = if address.pkttype() == OUTGOING { Direction::Out } else { Direction::In };
         let packet = frame.get(..length).and_then(Packet::parse);
-        Ok(packet.map(|packet| (Seen { at, direction, packet }, missed)))
+        Ok(packet.map_or(Next::Other, |packet| Next::Packet(Seen { at, direction, packet }, missed)))
     }
 }
 
