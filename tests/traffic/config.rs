@@ -8,10 +8,12 @@ use std::path::Path;
 use harness::daemon;
 use harness::lab::{Family, Lab, Node, OUTER_V4, OUTER_V6, vip};
 
-/// Where nodes serve, and are checked, behind `ipip`: packets keep the listener's port.
+/// Where nodes serve behind `ipip`, for packets keep the listener's port; and where all targets are checked.
 pub(crate) const WEB: u16 = 80;
-/// The same behind `nat`, which changes the port.
+/// Where nodes serve behind `nat`, which changes the port.
 pub(crate) const TRANSLATED: u16 = 8080;
+/// Where the test itself serves, and nobody else.
+pub(crate) const RAW: u16 = 7000;
 /// Where the edge node's metrics are.
 pub(crate) const METRICS: u16 = 9477;
 
@@ -36,6 +38,8 @@ pub(crate) struct Service {
     pub(crate) address: IpAddr,
     /// 0: every port.
     pub(crate) port: u16,
+    /// Of the targets, if `nat` sends there.
+    pub(crate) target_port: u16,
     /// Of the targets' addresses.
     pub(crate) targets: Family,
 }
@@ -44,7 +48,8 @@ impl Service {
     /// TCP on port 80 of the virtual address with this number, and targets of the same family.
     pub(crate) const fn new(name: &'static str, forwarding: Forwarding, family: Family, number: u8) -> Self {
         let address = vip(family, number);
-        Self { name, forwarding, protocol: Protocol::Tcp, address, port: WEB, targets: family }
+        let (port, target_port) = (WEB, TRANSLATED);
+        Self { name, forwarding, protocol: Protocol::Tcp, address, port, target_port, targets: family }
     }
 
     pub(crate) const fn ipip(name: &'static str, family: Family, number: u8) -> Self {
@@ -63,6 +68,11 @@ impl Service {
         Self { port: 0, ..self }
     }
 
+    /// On a port where the scene has no server: the test is the server.
+    pub(crate) const fn raw(self) -> Self {
+        Self { port: RAW, target_port: RAW, ..self }
+    }
+
     pub(crate) const fn with_targets(self, targets: Family) -> Self {
         Self { targets, ..self }
     }
@@ -77,11 +87,11 @@ impl Service {
         self.at(self.port)
     }
 
-    /// Where a node is a target, and is checked.
+    /// Where a node is a target.
     pub(crate) fn target(&self, node: &Node) -> SocketAddr {
         let port = match self.forwarding {
             Forwarding::Ipip => WEB,
-            Forwarding::Nat => TRANSLATED,
+            Forwarding::Nat => self.target_port,
         };
         SocketAddr::new(node.address(self.targets), port)
     }
@@ -170,7 +180,7 @@ listen = "127.0.0.1:{METRICS}"
 }
 
 fn section(service: &Service, check_interval: &str, lab: &Lab) -> String {
-    let Service { name, forwarding, protocol, address, port, targets: _ } = service;
+    let Service { name, forwarding, protocol, address, port, target_port: _, targets: _ } = service;
     let protocol = match protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
@@ -194,6 +204,7 @@ forwarding = "{forwarding}"
 
 [target_group.health_check]
 protocol = "http"
+port = {WEB}
 path = "/health"
 interval = "{check_interval}"
 timeout = "{}"

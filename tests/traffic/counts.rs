@@ -42,12 +42,12 @@ pub(crate) fn counted(status: &Status) -> Counted {
 }
 
 /// The same by what the router saw and the clients know.
-pub(crate) fn seen(
+pub(crate) async fn seen(
     scene: &Scene,
     trace: &Trace,
     exchanges: &BTreeMap<&'static str, Vec<Exchange>>,
 ) -> Result<Counted> {
-    let mut sent = trace.sent()?;
+    let mut sent = trace.sent().await?;
     let mut seen = Counted::default();
     for service in &scene.config.services {
         for exchange in exchanges.get(service.name).into_iter().flatten() {
@@ -66,13 +66,13 @@ pub(crate) fn seen(
             seen.forwarded.bytes += traffic.bytes;
         }
     }
-    replies(scene, trace, &mut seen)?;
+    replies(scene, trace, &mut seen).await?;
     Ok(seen)
 }
 
 /// What came back to the ports of `nat`.
-fn replies(scene: &Scene, trace: &Trace, into: &mut Counted) -> Result<()> {
-    for packet in trace.to_edge()? {
+async fn replies(scene: &Scene, trace: &Trace, into: &mut Counted) -> Result<()> {
+    for packet in trace.to_edge().await? {
         let Some(tuple) = packet.packet.tuple.filter(|it| scene.config.nat_ports.contains(&it.to.port()))
         else {
             continue;

@@ -44,9 +44,9 @@ fn slots(status: &Status) -> Vec<(String, String, u32)> {
 }
 
 /// How many of the clients' packets left the edge node for these addresses; health checks are none of them.
-fn packets_for(scene: &Scene, trace: &Trace, node: &Node) -> Result<usize> {
+async fn packets_for(scene: &Scene, trace: &Trace, node: &Node) -> Result<usize> {
     let translated = |port| scene.config.nat_ports.contains(&port);
-    let from_edge = trace.from_edge()?;
+    let from_edge = trace.from_edge().await?;
     let of_clients = from_edge.filter(|seen| {
         seen.packet.is_envelope || seen.packet.tuple.is_some_and(|tuple| translated(tuple.from.port()))
     });
@@ -79,7 +79,7 @@ async fn a_dead_target_costs_only_connections_sent_to_it_and_gets_no_packet_afte
             assert!(target.since().is_some_and(|since| since > died), "{target:?}");
         }
 
-        let sent_on = trace.sent_on()?;
+        let sent_on = trace.sent_on().await?;
         let record = load.record().clone();
         assert_eq!(record.len(), 600);
         for exchange in record.iter().filter(|exchange| exchange.outcome.is_err()) {
@@ -92,7 +92,7 @@ async fn a_dead_target_costs_only_connections_sent_to_it_and_gets_no_packet_afte
         let trace = Trace::start(&scene.lab)?;
         let answers = answers(&scene.ask(listeners(&scene), 200).await)?;
         assert_eq!(answers.keys().collect::<Vec<_>>(), ["node-1", "node-3"]);
-        assert_eq!(packets_for(&scene, &trace, dead)?, 0);
+        assert_eq!(packets_for(&scene, &trace, dead).await?, 0);
         Ok(())
     })
     .await;

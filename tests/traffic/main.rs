@@ -5,9 +5,12 @@ mod config;
 mod counts;
 mod death;
 mod held;
+mod ipip;
 mod lab;
+mod nat;
 mod scene;
 mod serves;
+mod streams;
 mod trace;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use harness::client::{Client, Exchange};
 use harness::daemon::{self, Daemon};
 use harness::echo::{self, Listening};
@@ -17,7 +17,7 @@ use harness::status::{State, Status, Target};
 use harness::wait;
 
 use crate::BOUND;
-use crate::config::{Config, Forwarding, Protocol, TRANSLATED, WEB};
+use crate::config::{Config, Forwarding, Protocol, RAW, Service, TRANSLATED, WEB};
 
 /// How long a client waits for an answer: two retries of a lost SYN on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
@@ -117,6 +117,15 @@ impl Scene {
         record
     }
 
+    /// Sends a datagram and waits for nothing.
+    pub(crate) async fn send_datagram(&self, to: SocketAddr, payload: &[u8]) -> Result<()> {
+        let any = SocketAddr::new(if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() }, 0);
+        let socket = echo::bind_udp(&self.lab.clients, any)?;
+        let sent = socket.send_to(payload, to).await?;
+        ensure!(sent == payload.len(), "{sent} of {} bytes sent", payload.len());
+        Ok(())
+    }
+
     /// Sends `count` datagrams, each from a socket of its own.
     pub(crate) async fn ask_by_udp(&self, to: SocketAddr, count: u16) -> Vec<Exchange> {
         let client = self.client();
@@ -182,10 +191,10 @@ fn echo_udp(node: &Node, config: &Config) -> Result<Listening> {
 /// Where a node must listen for packets that are still for the virtual address once they are unwrapped.
 fn wrapped(config: &Config, protocol: Protocol) -> impl Iterator<Item = SocketAddr> {
     let services = config.services.iter();
-    services.filter(move |it| it.forwarding == Forwarding::Ipip && it.protocol == protocol).flat_map(
-        |service| match service.port {
-            0 => vec![service.at(WEB), service.at(OTHER_PORT)],
-            port => vec![service.at(port)],
-        },
-    )
+    let served =
+        move |it: &&Service| it.forwarding == Forwarding::Ipip && it.protocol == protocol && it.port != RAW;
+    services.filter(served).flat_map(|service| match service.port {
+        0 => vec![service.at(WEB), service.at(OTHER_PORT)],
+        port => vec![service.at(port)],
+    })
 }

@@ -59,7 +59,7 @@ async fn every_target_answers_by_every_way_of_forwarding_and_all_counters_agree(
             exchanges.insert(service.name, asked);
         }
         until_equal("the daemon counts what the router saw", async || {
-            Ok((counted(&scene.status().await?), seen(&scene, &trace, &exchanges)?))
+            Ok((counted(&scene.status().await?), seen(&scene, &trace, &exchanges).await?))
         })
         .await?;
         assert_eq!(scene.servers.iter().map(|it| it.requests()).sum::<u64>(), 6 * 48);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use harness::capture::{Capture, Direction, Seen};
 use harness::client::Exchange;
 use harness::lab::Lab;
@@ -29,27 +29,25 @@ impl Trace {
         Ok(Self { capture })
     }
 
-    /// Everything. An error if the capture was too slow for some of it.
-    pub(crate) fn seen(&self) -> Result<Vec<Seen>> {
-        let seen = self.capture.seen();
-        ensure!(self.capture.missed() == 0, "the capture missed {} packets", self.capture.missed());
-        Ok(seen)
+    /// Everything up to now.
+    pub(crate) async fn seen(&self) -> Result<Vec<Seen>> {
+        self.capture.all().await
     }
 
     /// What went to the edge node.
-    pub(crate) fn to_edge(&self) -> Result<impl Iterator<Item = Seen>> {
-        Ok(self.seen()?.into_iter().filter(|seen| seen.direction == Direction::Out))
+    pub(crate) async fn to_edge(&self) -> Result<impl Iterator<Item = Seen>> {
+        Ok(self.seen().await?.into_iter().filter(|seen| seen.direction == Direction::Out))
     }
 
     /// What came from it.
-    pub(crate) fn from_edge(&self) -> Result<impl Iterator<Item = Seen>> {
-        Ok(self.seen()?.into_iter().filter(|seen| seen.direction == Direction::In))
+    pub(crate) async fn from_edge(&self) -> Result<impl Iterator<Item = Seen>> {
+        Ok(self.seen().await?.into_iter().filter(|seen| seen.direction == Direction::In))
     }
 
     /// What went to the edge node for each pair of ends, and how many of it opened a connection.
-    pub(crate) fn sent(&self) -> Result<BTreeMap<Ends, (Traffic, u64)>> {
+    pub(crate) async fn sent(&self) -> Result<BTreeMap<Ends, (Traffic, u64)>> {
         let mut sent: BTreeMap<Ends, (Traffic, u64)> = BTreeMap::new();
-        for seen in self.to_edge()? {
+        for seen in self.to_edge().await? {
             let Some(tuple) = seen.packet.tuple else { continue };
             let (traffic, opened) = sent.entry((tuple.from, tuple.to)).or_default();
             add(traffic, &seen);
@@ -60,10 +58,10 @@ impl Trace {
 
     /// The addresses that each TCP connection's SYNs were sent on to. `nat` changes ports and addresses, and leaves
     /// the sequence number.
-    pub(crate) fn sent_on(&self) -> Result<HashMap<Ends, BTreeSet<IpAddr>>> {
+    pub(crate) async fn sent_on(&self) -> Result<HashMap<Ends, BTreeSet<IpAddr>>> {
         let mut opening = HashMap::new();
         let mut sent_on: HashMap<Ends, BTreeSet<IpAddr>> = HashMap::new();
-        for seen in self.seen()? {
+        for seen in self.seen().await? {
             let Some(tuple) = seen.packet.tuple else { continue };
             let Some(sequence) = tuple.opens else { continue };
             if seen.direction == Direction::Out {

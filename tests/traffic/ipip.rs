@@ -1,0 +1,113 @@
+//! Encapsulation: what fits arrives whole, and what does not fit is counted.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Result;
+use harness::capture::{Capture, Direction};
+use harness::client::Failure;
+use harness::lab::Family::{V4, V6};
+use harness::lab::Plan;
+
+use crate::bounded;
+use crate::config::{Config, Service};
+use crate::scene::{Scene, until_equal};
+use crate::streams::{BIG, Pair, listen};
+use crate::trace::Trace;
+
+/// All four combinations of inner and outer family, each with a virtual address of its own.
+fn services() -> [Service; 4] {
+    [
+        Service::ipip("4in4", V4, 10),
+        Service::ipip("6in6", V6, 10),
+        Service::ipip("4in6", V4, 11).with_targets(V6),
+        Service::ipip("6in4", V6, 11).with_targets(V4),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn megabytes_arrive_whole_in_envelopes_of_full_segments_and_the_answer_comes_straight_back() {
+    bounded(async {
+        let scene = Scene::of_one_node(Config::of(services().map(Service::raw))).await?;
+        for service in &scene.config.services {
+            let listener = listen(&scene, service.listener())?;
+            let trace = Trace::start(&scene.lab)?;
+            let node = Capture::start(&scene.lab.router, "node-1", |seen| seen.packet.is_envelope)?;
+            let mut pair = Pair::open(&scene, &listener, service.listener()).await?;
+            pair.exchange(BIG).await?;
+
+            let header = if service.targets == V4 { 20 } else { 40 };
+            let envelopes = node.all().await?;
+            assert_eq!(envelopes.iter().map(|it| it.packet.length).max(), Some(1500 + header));
+            // The outer source is a flow's, so that a card's queues can tell flows apart.
+            let sources: BTreeMap<IpAddr, usize> =
+                envelopes.iter().fold(BTreeMap::new(), |mut sources, seen| {
+                    *sources.entry(seen.packet.source).or_default() += 1;
+                    sources
+                });
+            assert_eq!(sources.len(), 1, "{}: {sources:?}", service.name);
+            // The answer does not pass the edge node.
+            assert!(trace.to_edge().await?.all(|it| it.packet.tuple.unwrap().from != service.listener()));
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// How many of the clients' packets went to the edge node, and how many came from it for the node.
+async fn in_and_out(trace: &Trace, node: &Capture, to: SocketAddr) -> Result<(u64, u64)> {
+    let going_in = trace.to_edge().await?.filter(|it| it.packet.tuple.unwrap().to == to).count();
+    let at_node = node.all().await?;
+    let out = at_node.iter().filter(|it| it.direction == Direction::Out && it.packet.is_envelope);
+    Ok((going_in as u64, out.count() as u64))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_datagram_that_fills_the_path_passes_and_one_byte_more_is_counted_too_big() {
+    bounded(async {
+        let plan = Plan { nodes: 1, fabric_mtu: 1500, ..Plan::default() };
+        let config = Config::of(services().map(Service::udp));
+        let scene = Scene::set(plan, config).await?;
+        for (number, service) in (1..).zip(&scene.config.services) {
+            let outer = if service.targets == V4 { 20 } else { 40 };
+            let inner = if service.address.is_ipv4() { 20 } else { 40 };
+            let fits = vec![7; 1500 - outer - inner - 8];
+            let exchange = scene.client().datagram(None, service.listener(), &fits).await;
+            assert_eq!(exchange.node(), Some("node-1"), "{}: {exchange:?}", service.name);
+            // No answer can come, so none is waited for.
+            let too_big = [&fits[..], &[7]].concat();
+            scene.send_datagram(service.listener(), &too_big).await?;
+            scene.until("it is counted", |status| status.verdicts["too-big"].packets == number).await?;
+            let target = scene.status().await?;
+            let packets = target.target(service.name, "node-1").map(|target| target.packets);
+            assert_eq!(packets, Some(1), "{}", service.name);
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_segment_that_does_not_leave_is_counted_too_big() {
+    bounded(async {
+        let plan = Plan { nodes: 1, fabric_mtu: 1500, ..Plan::default() };
+        let scene = Scene::set(plan, Config::of([Service::ipip("web", V4, 10)])).await?;
+        let to = scene.config.services[0].listener();
+        let trace = Trace::start(&scene.lab)?;
+        let node = Capture::start(&scene.lab.router, "node-1", |_| true)?;
+        // What fits in one small segment passes.
+        let client = scene.client();
+        assert_eq!(client.get(None, to, "/").await.node(), Some("node-1"));
+        let exchange = client.send(None, to, "/", vec![7; 100_000].into()).await;
+        assert_eq!(exchange.outcome, Err(Failure::TimedOut));
+        until_equal("what did not leave is counted", async || {
+            let (going_in, out) = in_and_out(&trace, &node, to).await?;
+            let verdicts = scene.status().await?.verdicts;
+            let counted = |name| verdicts.get(name).map_or(0, |it| it.packets);
+            assert!(going_in > out);
+            Ok(((counted("forwarded"), counted("too-big")), (out, going_in - out)))
+        })
+        .await
+    })
+    .await;
+}
