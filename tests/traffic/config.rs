@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use harness::daemon;
-use harness::lab::{Family, Lab, Node, OUTER_V4, OUTER_V6, vip};
+use harness::lab::{Family, Lab, Node, OUTER_V4, OUTER_V6, Subnet, vip};
 
 /// Where nodes serve behind `ipip`, for packets keep the listener's port; and where all targets are checked.
 pub(crate) const WEB: u16 = 80;
@@ -104,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) nat_ports: RangeInclusive<u16>,
     /// From one health check to the next, and as long for each at most.
     pub(crate) check_interval: &'static str,
+    /// The edge node's link whose address `nat` sends from.
+    pub(crate) nat_source: Subnet,
     /// Further lines of `[nat]`.
     pub(crate) nat: &'static str,
 }
@@ -116,6 +118,7 @@ impl Default for Config {
             nat_ports: 40000..=49999,
             // So slow that it takes no part in a test that is not about health.
             check_interval: "10s",
+            nat_source: Subnet::EDGE,
             nat: "",
         }
     }
@@ -147,8 +150,8 @@ impl Config {
 
     /// The same with another socket: for a second daemon.
     pub(crate) fn text_with_socket(&self, lab: &Lab, socket: &Path) -> String {
-        let [source_v4, source_v6] = Family::BOTH.map(|family| lab.edge_address(family));
-        let Self { interfaces, services, nat_ports, check_interval, nat } = self;
+        let Self { interfaces, services, nat_ports, check_interval, nat_source, nat } = self;
+        let [source_v4, source_v6] = Family::BOTH.map(|family| nat_source.host(family, Subnet::FIRST));
         let (first, last, socket) = (nat_ports.start(), nat_ports.end(), socket.display());
         let mut text = format!(
             r#"[node]

@@ -1,5 +1,6 @@
 //! Real sockets across network namespaces.
 
+mod arms;
 mod cleanup;
 mod config;
 mod counts;
@@ -8,8 +9,10 @@ mod held;
 mod ipip;
 mod lab;
 mod nat;
+mod refused;
 mod scene;
 mod serves;
+mod stop;
 mod streams;
 mod trace;
 
