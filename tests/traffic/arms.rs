@@ -115,3 +115,29 @@ async fn a_gateway_that_announces_another_mac_is_followed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_whose_mac_changes_silently_is_found_out_by_the_kernels_checks() {
+    bounded(async {
+        let scene = two_arms().await?;
+        let lab = &scene.lab;
+        // The kernel checks a neighbour every 15 to 45 s, and one that the daemon has it manage every 5 s after that.
+        for eth1 in ["ipv4/neigh/eth1", "ipv6/neigh/eth1"] {
+            lab.edge.sysctl(&[
+                (&format!("{eth1}/base_reachable_time_ms"), "1000"),
+                (&format!("{eth1}/delay_first_probe_time"), "1"),
+                (&format!("{eth1}/ucast_solicit"), "1"),
+                (&format!("{eth1}/retrans_time_ms"), "200"),
+            ])?;
+        }
+        // Entries keep the time that they were made with. The daemon asks for what is lost.
+        let before = mac(lab, "edge2")?;
+        lab.edge.ip("neigh flush dev eth1\n")?;
+        scene.until("all ways lead to the old MAC", |status| leads(status, "eth1", &before)).await?;
+        let other = "02:00:00:00:00:99";
+        lab.router.ip(&format!("link set edge2 address {other}\n"))?;
+        scene.until("all ways lead to the new MAC", |status| leads(status, "eth1", other)).await?;
+        ask(&scene).await
+    })
+    .await;
+}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Result;
 use harness::capture::{Capture, Direction};
-use harness::client::Failure;
+use harness::client::{Client, Failure};
 use harness::lab::Family::{V4, V6};
 use harness::lab::Plan;
 
@@ -34,7 +35,7 @@ async fn megabytes_arrive_whole_in_envelopes_of_full_segments_and_the_answer_com
             let trace = Trace::start(&scene.lab)?;
             let node = Capture::start(&scene.lab.router, "node-1", |seen| seen.packet.is_envelope)?;
             let mut pair = Pair::open(&scene, &listener, service.listener()).await?;
-            pair.exchange(BIG).await?;
+            pair.exchange(BIG / 2).await?;
 
             let header = if service.targets == V4 { 20 } else { 40 };
             let envelopes = node.all().await?;
@@ -96,7 +97,7 @@ async fn every_segment_that_does_not_leave_is_counted_too_big() {
         let trace = Trace::start(&scene.lab)?;
         let node = Capture::start(&scene.lab.router, "node-1", |_| true)?;
         // What fits in one small segment passes.
-        let client = scene.client();
+        let client = Client::new(&scene.lab.clients, Duration::from_secs(1));
         assert_eq!(client.get(None, to, "/").await.node(), Some("node-1"));
         let exchange = client.send(None, to, "/", vec![7; 100_000].into()).await;
         assert_eq!(exchange.outcome, Err(Failure::TimedOut));
