@@ -123,7 +123,7 @@ fn times(
     };
     let programs = [wrapper.program("nothing")?, wrapper.program(floor)?, scene.edge()?];
     // One packet more: it says when the last window ended.
-    let drive = steady(row, scene, &programs, WINDOW_BITS, (4 * ROUNDS << WINDOW_BITS) + 1)?;
+    let drive = steady(row, scene, &programs, WINDOW_BITS, ((4 * ROUNDS) << WINDOW_BITS) + 1)?;
     let mut rounds = Vec::new();
     for _ in 0..effort.runs {
         let before = scene.counted(Counted::of(row))?;
