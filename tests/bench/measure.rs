@@ -14,12 +14,12 @@ use crate::{
 pub(crate) struct Effort {
     /// A run ends the row when so many of its rounds were quiet,
     quiet: usize,
-    /// or when there were so many runs.
-    runs: u32,
+    /// or when its rounds took this long together, in nanoseconds.
+    time: u64,
 }
 
-pub(crate) const THOROUGH: Effort = Effort { quiet: 1_200, runs: 6 };
-pub(crate) const QUICK: Effort = Effort { quiet: 200, runs: 2 };
+pub(crate) const THOROUGH: Effort = Effort { quiet: 1_200, time: 1_200_000_000 };
+pub(crate) const QUICK: Effort = Effort { quiet: 200, time: 100_000_000 };
 
 /// A window is some 50 us: most fit between two interrupts.
 const WINDOW_BITS: u32 = 10;
@@ -124,8 +124,8 @@ fn times(
     let programs = [wrapper.program("nothing")?, wrapper.program(floor)?, scene.edge()?];
     // One packet more: it says when the last window ended.
     let drive = steady(row, scene, &programs, WINDOW_BITS, ((4 * ROUNDS) << WINDOW_BITS) + 1)?;
-    let mut rounds = Vec::new();
-    for _ in 0..effort.runs {
+    let (mut rounds, mut time) = (Vec::new(), 0);
+    while time < effort.time {
         let before = scene.counted(Counted::of(row))?;
         let times = wrapper.run(&drive)?;
         let after = scene.counted(Counted::of(row))?;
@@ -133,6 +133,7 @@ fn times(
         ensure!(went <= all && went >= all - all / SPARED, "{went} packets of {all} went the row's way");
         ensure!(after.new_flows == before.new_flows, "flows opened that were open");
         rounds.extend(Round::all(&times, f64::from(1u32 << WINDOW_BITS)));
+        time += times.iter().sum::<u64>();
         *fastest_call = fastest(&rounds).min(*fastest_call);
         if quiet(&rounds, *fastest_call).len() >= effort.quiet {
             break;
@@ -198,7 +199,7 @@ fn summary(rounds: &[Round], fastest_call: f64) -> Measured {
     Measured {
         ns: floor_ns * median(Round::ratio),
         floor_ns,
-        low: quantile(counted.iter().map(Round::subject), 0.02),
+        low: quantile(middle.iter().map(Round::subject), 0.02),
         call_ns: median(|round| round.call),
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         quiet: quiet.len() as f64 / rounds.len() as f64,

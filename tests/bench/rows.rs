@@ -69,6 +69,12 @@ impl Row {
         "steady"
     }
 
+    /// Whether `--quick` measures it: the ends of what varies, and the middle where caches give out.
+    pub(crate) fn tells(&self) -> bool {
+        let many = self.mode == Mode::NotOurs || self.targets > 1 && self.flows != 1_000;
+        many && self.protocol == Protocol::Tcp
+    }
+
     /// What `--filter` looks into.
     pub(crate) fn words(&self) -> String {
         format!(

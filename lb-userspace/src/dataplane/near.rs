@@ -20,13 +20,14 @@ impl NearMap {
         Self { map, held: BTreeMap::new(), stamp: NEAR_ASK }
     }
 
-    /// Before the listener stands in the big map, and again after: what is near is never older than that.
+    /// Once the listener stands in the big map, which whoever is told to ask there looks into.
     pub(super) fn put(&mut self, key: ListenerWords, listener: Listener) {
         let index = near_index(key);
         self.held.entry(index).or_default().insert(key, listener);
         self.write(index);
     }
 
+    /// While the listener still stands in the big map, for the same reason.
     pub(super) fn remove(&mut self, key: ListenerWords) {
         let index = near_index(key);
         if let Some(held) = self.held.get_mut(&index) {
