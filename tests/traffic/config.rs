@@ -14,6 +14,8 @@ pub(crate) const WEB: u16 = 80;
 pub(crate) const TRANSLATED: u16 = 8080;
 /// Where the test itself serves, and nobody else.
 pub(crate) const RAW: u16 = 7000;
+/// Of each ring: enough for fair shares of a few targets.
+pub(crate) const RING_SLOTS: u32 = 4093;
 /// Where the edge node's metrics are.
 pub(crate) const METRICS: u16 = 9477;
 
@@ -173,6 +175,10 @@ socket = "{socket}"
 
 [metrics]
 listen = "127.0.0.1:{METRICS}"
+
+# The daemon is not built for speed here, and is asked for its counters a hundred times a second.
+[limits]
+targets = 128
 "#
         );
         for service in services {
@@ -204,6 +210,7 @@ target_group = "{name}"
 [[target_group]]
 name = "{name}"
 forwarding = "{forwarding}"
+ring_slots = {RING_SLOTS}
 
 [target_group.health_check]
 protocol = "http"

@@ -72,7 +72,7 @@ pub(crate) async fn seen(
 
 /// What came back to the ports of `nat`.
 async fn replies(scene: &Scene, trace: &Trace, into: &mut Counted) -> Result<()> {
-    for packet in trace.to_edge().await? {
+    for packet in trace.sent_to_edge().await? {
         let Some(tuple) = packet.packet.tuple.filter(|it| scene.config.nat_ports.contains(&it.to.port()))
         else {
             continue;

@@ -48,7 +48,9 @@ async fn megabytes_arrive_whole_in_envelopes_of_full_segments_and_the_answer_com
                 });
             assert_eq!(sources.len(), 1, "{}: {sources:?}", service.name);
             // The answer does not pass the edge node.
-            assert!(trace.to_edge().await?.all(|it| it.packet.tuple.unwrap().from != service.listener()));
+            assert!(
+                trace.sent_to_edge().await?.all(|it| it.packet.tuple.unwrap().from != service.listener())
+            );
         }
         Ok(())
     })
@@ -57,7 +59,8 @@ async fn megabytes_arrive_whole_in_envelopes_of_full_segments_and_the_answer_com
 
 /// How many of the clients' packets went to the edge node, and how many came from it for the node.
 async fn in_and_out(trace: &Trace, node: &Capture, to: SocketAddr) -> Result<(u64, u64)> {
-    let going_in = trace.to_edge().await?.filter(|it| it.packet.tuple.unwrap().to == to).count();
+    let going_in =
+        trace.sent_to_edge().await?.filter(|it| it.packet.tuple.is_some_and(|it| it.to == to)).count();
     let at_node = node.all().await?;
     let out = at_node.iter().filter(|it| it.direction == Direction::Out && it.packet.is_envelope);
     Ok((going_in as u64, out.count() as u64))

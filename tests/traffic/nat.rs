@@ -43,7 +43,7 @@ async fn targets_see_the_nodes_address_and_ports_of_the_range_and_clients_see_th
         answers(&scene.ask(listeners(&scene), 400).await)?;
 
         let (mut ports, mut to_targets) = (BTreeSet::new(), 0);
-        for seen in trace.from_edge().await? {
+        for seen in trace.sent_by_edge().await? {
             let tuple = seen.packet.tuple.unwrap();
             // The edge node's health checks go to the same port, from ports below.
             if tuple.to.port() == TRANSLATED && tuple.from.port() >= 32768 {
@@ -75,7 +75,7 @@ async fn megabytes_pass_nat_whole_and_in_full_segments_each_way_and_over_a_half_
             let mut pair = Pair::open(&scene, &listener, service.listener()).await?;
             pair.exchange(BIG).await?;
             let mut full = [0, 0];
-            for seen in trace.to_edge().await? {
+            for seen in trace.sent_to_edge().await? {
                 assert!(seen.packet.length <= 1500, "{seen:?}");
                 let is_reply = seen.packet.tuple.unwrap().from == service.target(&scene.lab.nodes[0]);
                 full[usize::from(is_reply)] += usize::from(seen.packet.length == 1500);
@@ -165,7 +165,7 @@ async fn a_connection_silent_for_so_long_that_nat_forgot_it_goes_on_from_its_old
         // Forgotten, and opened again.
         assert_eq!(flows().await?, [2, 2]);
         let mut ports = BTreeSet::new();
-        for seen in trace.from_edge().await? {
+        for seen in trace.sent_by_edge().await? {
             let tuple = seen.packet.tuple.unwrap();
             if tuple.to.port() == TRANSLATED && tuple.from.port() >= 32768 {
                 ports.insert((tuple.from, tuple.to));

@@ -35,19 +35,19 @@ impl Trace {
     }
 
     /// What went to the edge node.
-    pub(crate) async fn to_edge(&self) -> Result<impl Iterator<Item = Seen>> {
+    pub(crate) async fn sent_to_edge(&self) -> Result<impl Iterator<Item = Seen>> {
         Ok(self.seen().await?.into_iter().filter(|seen| seen.direction == Direction::Out))
     }
 
     /// What came from it.
-    pub(crate) async fn from_edge(&self) -> Result<impl Iterator<Item = Seen>> {
+    pub(crate) async fn sent_by_edge(&self) -> Result<impl Iterator<Item = Seen>> {
         Ok(self.seen().await?.into_iter().filter(|seen| seen.direction == Direction::In))
     }
 
     /// What went to the edge node for each pair of ends, and how many of it opened a connection.
     pub(crate) async fn sent(&self) -> Result<BTreeMap<Ends, (Traffic, u64)>> {
         let mut sent: BTreeMap<Ends, (Traffic, u64)> = BTreeMap::new();
-        for seen in self.to_edge().await? {
+        for seen in self.sent_to_edge().await? {
             let Some(tuple) = seen.packet.tuple else { continue };
             let (traffic, opened) = sent.entry((tuple.from, tuple.to)).or_default();
             add(traffic, &seen);
