@@ -14,7 +14,7 @@ use lb_common::{
     },
     outer::partial_checksum,
     slot::Slot,
-    verdict::Verdict,
+    verdict::{Verdict, counter_lines},
     wire::{Be16, Be32},
 };
 use pointsman::{
@@ -101,7 +101,7 @@ impl Scene {
             Counted::Verdict(verdict) => return Ok(self.kernel.counter(verdict.line())?),
             Counted::Targets(direction) => direction,
         };
-        let lines = self.kernel.counters()?;
+        let lines = self.kernel.counters(counter_lines(self.kernel.sizes().targets))?;
         // `to_target` and `from_target` lie side by side, behind the verdicts.
         let targets = lines.iter().skip(Verdict::COUNT as usize + direction as usize).step_by(2);
         Ok(targets.fold(Tally { packets: 0, bytes: 0, new_flows: 0 }, |all, one| Tally {

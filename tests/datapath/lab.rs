@@ -13,6 +13,7 @@ use lb_common::{
     ids::TargetId,
     maps::{HashKeys, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, Tally},
     slot::Slot,
+    verdict::counter_lines,
 };
 use pointsman::{
     config::checked::Protocol,
@@ -66,7 +67,7 @@ impl Lab {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let kernel = Kernel::load(SIZES, &settings).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
-        let counters = kernel.counters().expect("read the counters");
+        let counters = kernel.counters(counter_lines(SIZES.targets)).expect("read the counters");
         // Not from the map's start, so that a ring's own start is seen to count.
         let mut lab = Self { kernel, settings, counters, free_slot: 5 };
         if settings.nat_ports > 0 {
@@ -171,7 +172,7 @@ impl Lab {
 
     /// The lines that moved since this was last asked, and by how much.
     pub(crate) fn moved(&mut self) -> BTreeMap<Line, Tally> {
-        let after = self.kernel.counters().expect("read the counters");
+        let after = self.kernel.counters(counter_lines(SIZES.targets)).expect("read the counters");
         let moved = line::moved(&self.counters, &after);
         self.counters = after;
         moved

@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use lb_common::verdict::counter_lines;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -61,6 +62,8 @@ struct Daemon {
     books: Books,
     /// What the maps hold; `None` when the last write failed.
     settled: Option<(u64, Want)>,
+    /// The highest id that a target ever had: no counter beyond its lines was ever touched.
+    highest: u32,
 }
 
 /// Balances until SIGTERM or Ctrl-C, then detaches.
@@ -81,6 +84,7 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
         kernel,
         books,
         settled: None,
+        highest: 0,
     };
     daemon.settle();
 
@@ -200,6 +204,8 @@ impl Daemon {
             return;
         }
         let want = desired(&self.state);
+        let highest = want.targets.keys().next_back().map_or(0, |id| id.index());
+        self.highest = self.highest.max(highest);
         match dataplane::carry_out(&mut self.kernel, &mut self.shadow, &want) {
             Ok(written) => {
                 self.books.written(written);
@@ -229,7 +235,7 @@ impl Daemon {
     }
 
     fn tell(&self, to: oneshot::Sender<crate::status::Status>) {
-        match self.kernel.counters() {
+        match self.kernel.counters(counter_lines(self.highest)) {
             Ok(counters) => {
                 let want = self.settled.as_ref().map(|(_, want)| want);
                 let live = self.kernel.nat().live();

@@ -148,13 +148,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sums of each counter's line over all CPUs, lines of removed targets included.
+    /// The first `lines` of the counters, each summed over all CPUs: a system call a line.
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn counters(&self) -> Result<Vec<Tally>, WriteError> {
-        let error = |source| WriteError::Kernel { map: "COUNTERS", source };
-        self.counters.iter().map(|cpus| Ok(sum(&cpus.map_err(error)?))).collect()
+    pub fn counters(&self, lines: u32) -> Result<Vec<Tally>, WriteError> {
+        (0..lines).map(|line| self.counter(line)).collect()
     }
 
     /// One line of [`Self::counters`].
