@@ -59,8 +59,8 @@ async fn packets_for(scene: &Scene, trace: &Trace, node: &Node) -> Result<usize>
 }
 
 /// From a node's death to the last packet that is sent to it: an interval to the first failed check, one to the
-/// second, a timeout, and as much again for a busy machine.
-const LONGEST_FAILOVER: Duration = Duration::from_secs(3);
+/// second, a timeout; the rest is for a machine that builds, or tests something else, meanwhile.
+const LONGEST_FAILOVER: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_target_costs_only_connections_sent_to_it_and_gets_no_packet_after_two_failed_checks() {
