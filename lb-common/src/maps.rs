@@ -265,18 +265,30 @@ impl Mac {
 }
 
 shared! {
-    /// The keys of the flow hash, drawn from the configured seed. The multipliers are odd.
-    pub struct HashKeys: 40 bytes {
+    /// How the flow hash mixes one of the tuple's words. The multipliers are odd.
+    pub struct HashLane: 24 bytes {
         pub whiten: u64,
-        pub multiply: [u64; 3],
-        /// Whitens the hash of `nat`'s replies, which is of the other tuple.
+        pub multiply: [u64; 2],
+    }
+}
+
+shared! {
+    /// The keys of the flow hash, drawn from the configured seed.
+    pub struct HashKeys: 136 bytes {
+        /// For the words of both addresses.
+        pub addresses: [HashLane; 4],
+        /// For ports and protocol.
+        pub ports: HashLane,
+        /// Whitens ports and protocol in the hash of `nat`'s replies, which is of the other tuple.
         pub back: u64,
+        /// Mixes the sum of all. Odd.
+        pub last: u64,
     }
 }
 
 shared! {
     /// The global `SETTINGS`: what is fixed while the program is loaded.
-    pub struct Settings: 72 bytes {
+    pub struct Settings: 168 bytes {
         pub keys: HashKeys,
         /// Mask of the set index of `FLOWS`: sets, a power of two, less one.
         pub flow_sets_mask: u32,

@@ -96,13 +96,9 @@ pub trait Family: Copy + core::fmt::Debug + Eq + 'static {
     /// Why the packet cannot be steered.
     fn parse<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packet<Self>, Verdict>;
 
-    /// Feeds two addresses to a hash, in words of 64 bits.
-    fn fold(
-        source: Self::Address,
-        destination: Self::Address,
-        state: u64,
-        step: impl Fn(u64, u64) -> u64,
-    ) -> u64;
+    /// Two addresses in words of 64 bits, for a hash.
+    type Words: IntoIterator<Item = u64>;
+    fn words(source: Self::Address, destination: Self::Address) -> Self::Words;
 
     fn to_words(address: Self::Address) -> crate::maps::AddressWords;
 

@@ -38,22 +38,23 @@ fn tag(keys: &HashKeys, source: IpAddr, destination: IpAddr, ports: u32, protoco
 #[test]
 fn every_version_hashes_alike() {
     let keys = HashKeys::from_seed(b"pointsman");
-    assert_eq!(keys.whiten, 0x024c_3000_6700_36e1);
-    assert_eq!(keys.multiply, [0xba98_cb66_4a06_6901_u64, 0x041a_ada7_06a1_58bb, 0xa3cd_8123_157a_2f63]);
-    assert_eq!(keys.back, 0x5cd1_57c0_9c08_03b2);
+    assert_eq!(keys.addresses[0].whiten, 0x024c_3000_6700_36e1);
+    assert_eq!(keys.addresses[3].multiply, [0x062e_b073_a5f0_f059, 0xc483_6887_fb3b_19db]);
+    assert_eq!(keys.ports.whiten, 0x8d2a_cdb8_353b_de0e);
+    assert_eq!((keys.back, keys.last), (0xdc1b_7ad4_75d8_bea6, 0xfc4a_f017_edb2_5cd7));
 
     let (client, vip) = (v4([192, 0, 2, 7].into()), v4([10, 0, 0, 1].into()));
-    assert_eq!(keys.tag::<V4>(client, vip, ports(40_000, 80), TCP), 0x51a5_249f_cf55_5149);
-    assert_eq!(keys.back::<V4>(client, vip, ports(40_000, 80), TCP), 0x247d_fdc6_c52f_3165);
+    assert_eq!(keys.tag::<V4>(client, vip, ports(40_000, 80), TCP), 0x1cbe_51a8_0865_96b6);
+    assert_eq!(keys.back::<V4>(client, vip, ports(40_000, 80), TCP), 0x77d3_f8cd_67b5_b59c);
 
     let words = |address: &str| address_words(address.parse().expect("an address"));
     let (client, vip) = (words("2001:db8::7"), words("fd00::1"));
-    assert_eq!(keys.tag::<V6>(client, vip, ports(40_000, 443), UDP), 0xf8e1_2173_8b23_bb91);
-    assert_eq!(keys.back::<V6>(client, vip, ports(40_000, 443), UDP), 0xa39d_6ecb_f231_cb11);
+    assert_eq!(keys.tag::<V6>(client, vip, ports(40_000, 443), UDP), 0x9700_28ad_1060_e1a9);
+    assert_eq!(keys.back::<V6>(client, vip, ports(40_000, 443), UDP), 0x6df1_9983_c06e_1817);
 
     let (keys, zero) = (HashKeys::from_seed(b""), Be32::new(0));
-    assert_eq!(keys.tag::<V4>(zero, zero, 0, 0), 0x925a_3a6e_9f80_4eba);
-    assert_eq!(keys.back::<V4>(zero, zero, 0, 0), 0x61f6_97dc_e125_a1ea);
+    assert_eq!(keys.tag::<V4>(zero, zero, 0, 0), 0x3a43_817d_2352_dda5);
+    assert_eq!(keys.back::<V4>(zero, zero, 0, 0), 0xf384_96e9_af72_c0f7);
 }
 
 #[test]
@@ -61,10 +62,34 @@ fn the_multipliers_are_odd_and_the_keys_differ_with_the_seed() {
     let mut met = HashSet::new();
     for seed in 0..1000_u32 {
         let keys = HashKeys::from_seed(&seed.to_le_bytes());
-        assert!(keys.multiply.iter().all(|multiplier| multiplier % 2 == 1), "an even one loses a bit");
-        for word in [keys.whiten, keys.back].into_iter().chain(keys.multiply) {
+        let lanes = keys.addresses.into_iter().chain([keys.ports]);
+        let multipliers = lanes.clone().flat_map(|lane| lane.multiply).chain([keys.last]);
+        assert!(multipliers.clone().all(|multiplier| multiplier % 2 == 1), "an even one loses a bit");
+        for word in lanes.map(|lane| lane.whiten).chain([keys.back]).chain(multipliers) {
             assert!(met.insert(word), "seed {seed} shares a key with another");
         }
+    }
+}
+
+/// Two words that change together: where lanes shared their multipliers, the sum often stayed.
+#[test]
+fn subnets_hosts_and_ports_in_a_row_collide_no_more_than_chance() {
+    let vip = address_words("fd00::1".parse().expect("an address"));
+    for seed in 0..4_u32 {
+        let keys = HashKeys::from_seed(&seed.to_le_bytes());
+        let clients = (0..64_u128).flat_map(|subnet| {
+            (0..64).map(move |host| Ipv6Addr::from_bits(0x2001_0db8 << 96 | subnet << 64 | host))
+        });
+        let tags = clients.flat_map(|client| {
+            let client = address_words(client.into());
+            (32_768..33_024).map(move |port| keys.tag::<V6>(client, vip, ports(port, 80), TCP))
+        });
+        let mut tags = tags.map(|tag| tag >> 24).collect::<Vec<_>>();
+        let tuples = tags.len();
+        tags.sort_unstable();
+        tags.dedup();
+        // A million values of 40 bits: half a pair is expected.
+        assert!(tuples - tags.len() < 6, "{} of {tuples} collide", tuples - tags.len());
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lb_common::{
     flow::{FlowState, FlowWord, Tick},
     ids::TargetId,
-    maps::{HashKeys, Settings},
+    maps::{HashKeys, HashLane, Settings},
     parse::{TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN},
     slot::{Slot, SlotState},
 };
@@ -15,8 +15,10 @@ use proptest::prelude::*;
 /// Ticks before the clock of entries wraps around.
 const WRAP: u32 = 1 << 21;
 
+const LANE: HashLane = HashLane { whiten: 0, multiply: [0; 2] };
+
 const SETTINGS: Settings = Settings {
-    keys: HashKeys { whiten: 0, multiply: [0; 3], back: 0 },
+    keys: HashKeys { addresses: [LANE; 4], ports: LANE, back: 0, last: 0 },
     flow_sets_mask: 0,
     sessions_mask: 0,
     nat_first_port: 0,

@@ -50,10 +50,12 @@ static DEVICES: HashMap<DeviceKey, Device> = HashMap::with_max_entries(64, 0);
 #[map]
 static EGRESS: DevMapHash = DevMapHash::with_max_entries(64, 0);
 
+const LANE: lb_common::maps::HashLane = lb_common::maps::HashLane { whiten: 0, multiply: [0; 2] };
+
 /// Zero until the daemon sets it, before loading.
 #[unsafe(no_mangle)]
 static SETTINGS: Settings = Settings {
-    keys: HashKeys { whiten: 0, multiply: [0; 3], back: 0 },
+    keys: HashKeys { addresses: [LANE; 4], ports: LANE, back: 0, last: 0 },
     flow_sets_mask: 0,
     sessions_mask: 0,
     nat_first_port: 0,

@@ -39,7 +39,7 @@ const ROOM: usize = 4096;
 /// Ports 40,000 to 40,999, and times so long that nothing is forgotten while a test runs.
 pub(crate) fn settings() -> Settings {
     Settings {
-        keys: HashKeys::from_seed(b"datapath"),
+        keys: HashKeys::from_seed(b"the datapath"),
         flow_sets_mask: SIZES.flow_sets() - 1,
         sessions_mask: SIZES.nat_flows - 1,
         nat_first_port: 40_000,

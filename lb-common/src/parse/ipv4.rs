@@ -54,6 +54,7 @@ pub struct V4;
 
 impl Family for V4 {
     type Address = Be32;
+    type Words = [u64; 1];
     const ETHERTYPE: Be16 = Be16::new(0x0800);
     const PROTOCOL: u8 = 4;
     const HEADER: usize = size_of::<Ipv4>();
@@ -91,8 +92,8 @@ impl Family for V4 {
     }
 
     #[inline(always)]
-    fn fold(source: Be32, destination: Be32, state: u64, step: impl Fn(u64, u64) -> u64) -> u64 {
-        step(state, u64::from(source.raw()) << 32 | u64::from(destination.raw()))
+    fn words(source: Be32, destination: Be32) -> [u64; 1] {
+        [u64::from(source.raw()) << 32 | u64::from(destination.raw())]
     }
 
     #[inline(always)]

@@ -48,6 +48,7 @@ pub struct V6;
 
 impl Family for V6 {
     type Address = AddressWords;
+    type Words = [u64; 4];
     const ETHERTYPE: Be16 = Be16::new(0x86dd);
     const PROTOCOL: u8 = 41;
     const HEADER: usize = size_of::<Ipv6>();
@@ -84,14 +85,8 @@ impl Family for V6 {
     }
 
     #[inline(always)]
-    fn fold(
-        source: AddressWords,
-        destination: AddressWords,
-        state: u64,
-        step: impl Fn(u64, u64) -> u64,
-    ) -> u64 {
-        let state = step(step(state, source[0]), source[1]);
-        step(step(state, destination[0]), destination[1])
+    fn words(source: AddressWords, destination: AddressWords) -> [u64; 4] {
+        [source[0], source[1], destination[0], destination[1]]
     }
 
     #[inline(always)]

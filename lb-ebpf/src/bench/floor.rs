@@ -81,8 +81,9 @@ fn parsed(frame: &Frame) -> Result<(), Verdict> {
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "64 bits on the BPF machine")]
 fn kept<F: Family>(packet: Packet<F>) {
-    let _: u64 = F::fold(packet.source, packet.destination, u64::from(packet.ports), |state, word| {
-        opaque((state ^ word) as usize) as u64
+    let mut words = F::words(packet.source, packet.destination).into_iter();
+    words.by_ref().for_each(|word| {
+        let _: usize = opaque((word ^ u64::from(packet.ports)) as usize);
     });
 }
 
