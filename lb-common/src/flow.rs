@@ -1,11 +1,12 @@
-//! Flow entries: what the kernel remembers of a flow, and when it may forget.
+//! Flow entries: what the kernel remembers of a flow, and when it may forget. `nat` remembers all of its
+//! flows; [`crate::track`] those of slots that changed, of which only the client's side is seen.
 //!
 //! A set of four entries fills one cache line. An entry is a tag, which is the flow's keyed hash of 64
 //! bits, and a word that says the rest. Entries are never freed: one that is no longer live is taken.
 
 use crate::{
     ids::TargetId,
-    maps::Settings,
+    maps::Idle,
     parse::{TCP_FIN, TCP_RST},
 };
 
@@ -82,6 +83,14 @@ impl FlowState {
         Self(self.0 | fin | reset)
     }
 
+    /// The same where no packet of the target is ever seen: the client's FIN stands for both, and its second
+    /// packet for an answer.
+    #[inline(always)]
+    pub const fn tracked(self, tcp_flags: u8) -> Self {
+        let fin = if tcp_flags & TCP_FIN != 0 { Self::FIN_FROM_TARGET } else { 0 };
+        Self(self.to_target(tcp_flags).0 | fin | Self::REPLIED)
+    }
+
     /// What either of the flow's two entries has seen.
     #[inline(always)]
     pub const fn merged(self, other: Self) -> Self {
@@ -96,20 +105,21 @@ impl FlowState {
 
     /// How long the flow may be silent, in ticks.
     #[inline(always)]
-    pub const fn patience(self, settings: &Settings) -> u32 {
+    pub const fn patience(self, idle: &Idle) -> u32 {
         if self.closed() {
-            settings.closed_idle
+            idle.closed
         } else if self.0 & Self::REPLIED == 0 {
-            settings.unreplied_idle
+            idle.opening
         } else if self.0 & Self::UDP != 0 {
-            settings.udp_idle
+            idle.udp
         } else {
-            settings.tcp_idle
+            idle.tcp
         }
     }
 }
 
-/// Bits 0..22 the target, 22..38 the port, 38..59 the tick it was last seen in, 59..64 its state.
+/// Bits 0..22 the target, 22..38 `nat`'s port or a tracked flow's [`slot_mark`], 38..59 the tick it was last
+/// seen in, 59..64 its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct FlowWord(u64);
 
@@ -180,8 +190,8 @@ impl FlowWord {
 
     /// Whether the flow may still speak: its entry and its port are its own.
     #[inline(always)]
-    pub const fn live(self, now: Tick, settings: &Settings) -> bool {
-        self.0 != 0 && now.since(self.seen()) <= self.state().patience(settings)
+    pub const fn live(self, now: Tick, idle: &Idle) -> bool {
+        self.0 != 0 && now.since(self.seen()) <= self.state().patience(idle)
     }
 
     /// How ready the entry is to be taken by another flow; `None` while a live flow has it.
@@ -189,8 +199,8 @@ impl FlowWord {
     /// A closed flow's entry lingers, so that the end of the flow still finds its way, but it is given
     /// up, the one that closed longest ago first, before a new flow is refused.
     #[inline(always)]
-    pub const fn readiness(self, now: Tick, settings: &Settings) -> Option<u32> {
-        if !self.live(now, settings) {
+    pub const fn readiness(self, now: Tick, idle: &Idle) -> Option<u32> {
+        if !self.live(now, idle) {
             Some(u32::MAX)
         } else if self.state().closed() {
             Some(now.since(self.seen()))
@@ -198,4 +208,12 @@ impl FlowWord {
             None
         }
     }
+}
+
+/// What a tracked flow's entry says of its slot: the low 16 bits of the slot's place in its ring. Of slots that
+/// share them all are kept as if the flow were theirs.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "16 bits are meant")]
+pub const fn slot_mark(place: u32) -> u16 {
+    place as u16
 }

@@ -14,5 +14,6 @@ pub mod outer;
 pub mod parse;
 mod shared;
 pub mod slot;
+pub mod track;
 pub mod verdict;
 pub mod wire;

@@ -94,7 +94,6 @@ shared! {
         pub stamp: u64,
         pub key: ListenerWords,
         pub listener: Listener,
-        pub reserved: [u64; 2],
     }
 }
 
@@ -126,7 +125,7 @@ pub const KIND_NAT_RETURN: u32 = 3;
 
 shared! {
     /// Value of `LISTENERS_V4` and `LISTENERS_V6`: what answers at an address.
-    pub struct Listener: 16 bytes {
+    pub struct Listener: 32 bytes {
         /// `KIND_*`.
         pub kind: u32,
         /// Index in `RINGS` of the ring's first slot.
@@ -136,7 +135,14 @@ shared! {
         /// `KIND_NAT_RETURN`: first and last port of the range, in host order.
         pub first_port: u16,
         pub last_port: u16,
+        pub reserved: [u64; 2],
     }
+}
+
+impl Listener {
+    /// All zero: answers at nothing.
+    pub const NOTHING: Self =
+        Self { kind: 0, ring: 0, slots: 0, first_port: 0, last_port: 0, reserved: [0; 2] };
 }
 
 /// [`Target::flags`]: forwarded by full NAT.
@@ -149,6 +155,8 @@ pub const TARGET_OUTER_V6: u16 = 4;
 pub const TARGET_RESOLVED: u16 = 8;
 /// [`Target::flags`]: flows recorded on this target may go on. Cleared when the target is dead.
 pub const TARGET_SERVES: u16 = 16;
+/// [`Target::flags`]: takes new flows. Cleared when the target is drained.
+pub const TARGET_OPENS: u16 = 32;
 
 shared! {
     /// Element of `TARGETS`: all that is needed to forward to one target, in one cache line.
@@ -190,6 +198,16 @@ shared! {
 }
 
 shared! {
+    /// What is left of a CPU's allowance to record flows of slots that learn: element of `TRACKED_BUDGET`.
+    pub struct Budget: 8 bytes {
+        /// The tick (see [`crate::flow::Tick`]) that it was last filled up in.
+        pub tick: u32,
+        /// Records made in that tick.
+        pub used: u32,
+    }
+}
+
+shared! {
     /// One of the four entries of a [`FlowSet`].
     pub struct Flow: 16 bytes {
         /// The flow's keyed hash ([`HashKeys::flow`]).
@@ -200,7 +218,8 @@ shared! {
 }
 
 shared! {
-    /// Element of `FLOWS`: one cache line. A flow stands in one of two sets, and in one place of it.
+    /// Element of `FLOWS` (`nat`'s) and `TRACKED`: one cache line. A flow stands in one of two sets, and in one
+    /// place of it.
     pub struct FlowSet: 64 bytes {
         pub flows: [Flow; 4],
     }
@@ -288,7 +307,7 @@ shared! {
 
 shared! {
     /// The global `SETTINGS`: what is fixed while the program is loaded.
-    pub struct Settings: 168 bytes {
+    pub struct Settings: 192 bytes {
         pub keys: HashKeys,
         /// Mask of the set index of `FLOWS`: sets, a power of two, less one.
         pub flow_sets_mask: u32,
@@ -297,15 +316,31 @@ shared! {
         /// First port that `nat` sends from, in host order, and how many follow it, itself included.
         pub nat_first_port: u32,
         pub nat_ports: u32,
-        /// Idle times, in ticks (see [`crate::flow::Tick`]).
-        pub tcp_idle: u32,
-        pub udp_idle: u32,
-        /// A flow that no reply was seen of.
-        pub unreplied_idle: u32,
-        /// A flow that both sides closed, or one reset.
-        pub closed_idle: u32,
+        pub nat_idle: Idle,
+        /// Mask of the set index of `TRACKED`: sets, a power of two, less one.
+        pub tracked_sets_mask: u32,
+        /// How many flows a CPU may record in `TRACKED` within a tick.
+        pub tracked_budget: u32,
+        pub tracked_idle: Idle,
     }
 }
+
+shared! {
+    /// How long a flow may be silent and is still known, in ticks (see [`crate::flow::Tick`]).
+    pub struct Idle: 16 bytes {
+        pub tcp: u32,
+        pub udp: u32,
+        /// A flow that no reply was seen of; where replies are not seen, no second packet.
+        pub opening: u32,
+        /// A flow that both sides closed, or one reset.
+        pub closed: u32,
+    }
+}
+
+/// Sets of `TRACKED` that one word of `TRACKED_BLOCKS` stands for: it is set when a flow is recorded in one of
+/// them, so that a sweep looks at no others. A block of sets is a page.
+pub const TRACKED_BLOCK: u32 = 1 << TRACKED_BLOCK_BITS;
+pub const TRACKED_BLOCK_BITS: u32 = 6;
 
 shared! {
     /// Key of the node program's `SOURCES_V4`, as `BPF_MAP_TYPE_LPM_TRIE` wants its data.

@@ -2,8 +2,17 @@
 
 use crate::ids::TargetId;
 
-/// What the kernel does with a packet of this slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the kernel does with a packet of this slot; [`crate::track`] has the rules.
+///
+/// ```text
+///             another target                  UDP window over
+///   Steady ------------------> Learning ----------------------------> LearningTcp
+///     ^                          ^   another target                        |
+///     | no record differs        |                                        | window over
+///     | from the ring            +------------------- Pinned <------------+
+///     +----------------------------------------------- |
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum SlotState {
     /// The current target answers for every flow of the slot.
@@ -12,12 +21,15 @@ pub enum SlotState {
     Learning = 1,
     /// Learning is over; recorded flows still live on the former target.
     Pinned = 2,
+    /// Of TCP, the slot still learns. UDP has no SYN to tell new flows from old, so its window is shorter: what
+    /// spoke in it is recorded, and what did not is new.
+    LearningTcp = 3,
 }
 
 /// Bits 0..30 the current target, 30..60 the former one or zero, 60..62 the state, 62..64 zero.
 ///
-/// All zero, as fresh map memory is, means a slot of nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// All zero, as fresh map memory is, means a slot of nobody. A steady slot's word is its target's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Slot(u64);
 
@@ -32,6 +44,15 @@ impl Slot {
         Self(current.index() as u64)
     }
 
+    /// `former` only while the slot learns: afterwards, records alone say whose a flow is.
+    pub const fn new(state: SlotState, current: TargetId, former: Option<TargetId>) -> Self {
+        let former = match former {
+            Some(former) => (former.index() as u64) << Self::FORMER,
+            None => 0,
+        };
+        Self(current.index() as u64 | former | (state as u64) << Self::STATE)
+    }
+
     #[inline(always)]
     pub const fn from_word(word: u64) -> Self {
         Self(word)
@@ -40,6 +61,12 @@ impl Slot {
     #[inline(always)]
     pub const fn word(self) -> u64 {
         self.0
+    }
+
+    /// Neither a state nor a former target: the word is the current one's number, or nobody's.
+    #[inline(always)]
+    pub const fn is_steady(self) -> bool {
+        self.0 <= Self::TARGET
     }
 
     #[inline(always)]
@@ -52,14 +79,13 @@ impl Slot {
         TargetId::new(((self.0 >> Self::FORMER) & Self::TARGET) as u32)
     }
 
-    /// `None` for a state that this version does not write.
     #[inline(always)]
-    pub const fn state(self) -> Option<SlotState> {
-        match self.0 >> Self::STATE {
-            0 => Some(SlotState::Steady),
-            1 => Some(SlotState::Learning),
-            2 => Some(SlotState::Pinned),
-            _ => None,
+    pub const fn state(self) -> SlotState {
+        match (self.0 >> Self::STATE) & 3 {
+            0 => SlotState::Steady,
+            1 => SlotState::Learning,
+            2 => SlotState::Pinned,
+            _ => SlotState::LearningTcp,
         }
     }
 }

@@ -24,7 +24,7 @@ macro_rules! verdicts {
                 match self { $(Self::$variant => concat!($($text,)+).trim_ascii(),)+ }
             }
 
-            /// Index of the verdict's line in `COUNTERS`.
+            /// Its place among its kind; a verdict's line in `COUNTERS`.
             #[inline(always)]
             pub const fn line(self) -> u32 {
                 self as u32
@@ -57,6 +57,9 @@ verdicts! {
         HopLimit = "hop-limit",
         /// The listener's ring is empty: dropped.
         NoTarget = "no-target",
+        /// Opens a connection in a slot that has just left a drained target, with no room to record it. The
+        /// client will send it again: dropped.
+        NotTracked = "not-tracked",
         /// The next hop towards the target is not known (yet): dropped.
         NextHopUnresolved = "next-hop-unresolved",
         /// With its outer header the packet exceeds the path's MTU: dropped.
@@ -71,6 +74,20 @@ verdicts! {
         NatNoFlow = "nat-no-flow",
         /// What the daemon wrote makes no sense to this program: dropped.
         BadMap = "bad-map",
+    }
+}
+
+verdicts! {
+    /// What happened on a packet's way beside its ending, on an edge node. A packet may have any number of
+    /// these; each has a line of its own behind the verdicts' ([`note_line`]).
+    pub enum Note {
+        /// Its flow was recorded, as its slot changed a short while ago.
+        Tracked = "tracked",
+        /// Its flow should have been recorded, but the table is full: it goes where its slot says.
+        TrackingFull = "tracking-full",
+        /// Its flow should have been recorded, but more flows than `tracking.new_flows_per_second` were: it
+        /// goes where its slot says.
+        TrackingLimited = "tracking-limited",
     }
 }
 
@@ -95,15 +112,21 @@ verdicts! {
     }
 }
 
+/// Index of a note's line in `COUNTERS`.
+#[inline(always)]
+pub const fn note_line(note: Note) -> u32 {
+    Verdict::COUNT + note.line()
+}
+
 /// Index of a target's line in `COUNTERS` for packets towards it, and for `nat` replies from it.
 #[inline(always)]
 pub const fn target_line(target: crate::ids::TargetId, direction: Direction) -> u32 {
-    Verdict::COUNT + 2 * target.index() + direction as u32
+    Verdict::COUNT + Note::COUNT + 2 * target.index() + direction as u32
 }
 
 /// Lines of `COUNTERS` that serve `targets` targets, ids 0 to `targets` included.
 pub const fn counter_lines(targets: u32) -> u32 {
-    Verdict::COUNT + 2 * (targets + 1)
+    Verdict::COUNT + Note::COUNT + 2 * (targets + 1)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use lb_common::{
     ids::TargetId,
-    verdict::{Direction, NodeVerdict, Verdict, counter_lines, target_line},
+    verdict::{Direction, NodeVerdict, Note, Verdict, counter_lines, note_line, target_line},
 };
 
 fn assert_well_named<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) {
@@ -22,8 +22,9 @@ fn assert_well_named<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) {
 }
 
 #[test]
-fn every_verdict_has_a_name_and_a_meaning_of_its_own() {
+fn every_verdict_and_note_has_a_name_and_a_meaning_of_its_own() {
     assert_well_named(Verdict::ALL.iter().map(|verdict| (verdict.name(), verdict.meaning())));
+    assert_well_named(Note::ALL.iter().map(|note| (note.name(), note.meaning())));
     assert_well_named(NodeVerdict::ALL.iter().map(|verdict| (verdict.name(), verdict.meaning())));
 }
 
@@ -34,7 +35,8 @@ fn every_line_of_the_counters_counts_one_thing() {
     let targets = (1..=TARGETS).filter_map(TargetId::new).flat_map(|id| {
         [Direction::ToTarget, Direction::FromTarget].map(|direction| target_line(id, direction))
     });
-    let lines = verdicts.chain(targets).collect::<Vec<_>>();
+    let notes = Note::ALL.iter().map(|note| note_line(*note));
+    let lines = verdicts.chain(notes).chain(targets).collect::<Vec<_>>();
     let distinct = lines.iter().collect::<BTreeSet<_>>();
     assert_eq!(distinct.len(), lines.len(), "no two share a line");
     assert!(lines.iter().all(|line| *line < counter_lines(TARGETS)), "every line is in the map");

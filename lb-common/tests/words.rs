@@ -6,7 +6,7 @@ use std::time::Duration;
 use lb_common::{
     flow::{FlowState, FlowWord, Tick},
     ids::TargetId,
-    maps::{HashKeys, HashLane, Settings},
+    maps::Idle,
     parse::{TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN},
     slot::{Slot, SlotState},
 };
@@ -15,19 +15,10 @@ use proptest::prelude::*;
 /// Ticks before the clock of entries wraps around.
 const WRAP: u32 = 1 << 21;
 
-const LANE: HashLane = HashLane { whiten: 0, multiply: [0; 2] };
+const IDLE: Idle = Idle { tcp: 350, udp: 120, opening: 30, closed: 60 };
 
-const SETTINGS: Settings = Settings {
-    keys: HashKeys { addresses: [LANE; 4], ports: LANE, back: 0, last: 0 },
-    flow_sets_mask: 0,
-    sessions_mask: 0,
-    nat_first_port: 0,
-    nat_ports: 0,
-    tcp_idle: 350,
-    udp_idle: 120,
-    unreplied_idle: 30,
-    closed_idle: 60,
-};
+const STATES: [SlotState; 4] =
+    [SlotState::Steady, SlotState::Learning, SlotState::Pinned, SlotState::LearningTcp];
 
 fn target() -> impl Strategy<Value = TargetId> {
     (1..=TargetId::MAX).prop_map(|index| TargetId::new(index).expect("in the range"))
@@ -55,16 +46,21 @@ proptest! {
         let slot = Slot::from_word(Slot::steady(id).word());
         prop_assert_eq!(slot.current(), Some(id));
         prop_assert_eq!(slot.former(), None);
-        prop_assert_eq!(slot.state(), Some(SlotState::Steady));
+        prop_assert_eq!(slot.state(), SlotState::Steady);
+        prop_assert!(slot.is_steady());
     }
 
     #[test]
-    fn a_slots_fields_do_not_touch(current in 0..=TargetId::MAX, former in 0..=TargetId::MAX, state in 0..4_u64) {
-        let slot = Slot::from_word(u64::from(current) | u64::from(former) << 30 | state << 60);
-        prop_assert_eq!(slot.current(), TargetId::new(current));
-        prop_assert_eq!(slot.former(), TargetId::new(former));
-        let states = [Some(SlotState::Steady), Some(SlotState::Learning), Some(SlotState::Pinned), None];
-        prop_assert_eq!(slot.state(), states[usize::try_from(state).expect("a small number")]);
+    fn a_slots_fields_do_not_touch(
+        current in target(),
+        former in prop::option::of(target()),
+        state in prop::sample::select(STATES.as_slice()),
+    ) {
+        let slot = Slot::from_word(Slot::new(state, current, former).word());
+        prop_assert_eq!(slot.current(), Some(current));
+        prop_assert_eq!(slot.former(), former);
+        prop_assert_eq!(slot.state(), state);
+        prop_assert_eq!(slot.is_steady(), state == SlotState::Steady && former.is_none());
     }
 
     #[test]
@@ -74,7 +70,7 @@ proptest! {
         let _ = (slot.current(), slot.former(), slot.state());
         let flow = FlowWord::from_word(word);
         prop_assert_eq!(flow.word(), word);
-        let _ = (flow.target(), flow.port(), flow.live(now, &SETTINGS), flow.readiness(now, &SETTINGS));
+        let _ = (flow.target(), flow.port(), flow.live(now, &IDLE), flow.readiness(now, &IDLE));
     }
 
     #[test]
@@ -97,7 +93,7 @@ proptest! {
     fn an_entry_that_is_being_written_names_nobody_and_is_nobody_elses(now in tick()) {
         let claimed = FlowWord::claimed(now);
         prop_assert_eq!(claimed.target(), None);
-        prop_assert_eq!(claimed.readiness(now, &SETTINGS), None);
+        prop_assert_eq!(claimed.readiness(now, &IDLE), None);
         prop_assert_ne!(claimed, FlowWord::FREE);
     }
 
@@ -126,14 +122,14 @@ proptest! {
     ) {
         let flow = FlowWord::new(id, port, seen, state);
         let now = Tick::new(seen.get() + silent);
-        let patience = state.patience(&SETTINGS);
-        prop_assert_eq!(flow.live(now, &SETTINGS), silent <= patience);
+        let patience = state.patience(&IDLE);
+        prop_assert_eq!(flow.live(now, &IDLE), silent <= patience);
         let readiness = match (silent <= patience, state.closed()) {
             (true, false) => None,
             (true, true) => Some(silent),
             (false, _) => Some(u32::MAX),
         };
-        prop_assert_eq!(flow.readiness(now, &SETTINGS), readiness);
+        prop_assert_eq!(flow.readiness(now, &IDLE), readiness);
     }
 
     #[test]
@@ -159,8 +155,8 @@ fn an_id_is_neither_nobody_nor_too_large_for_an_entry() {
 #[test]
 fn fresh_memory_is_free_whatever_the_time() {
     for now in [0, 1, WRAP / 2, WRAP - 1] {
-        assert!(!FlowWord::FREE.live(Tick::new(now), &SETTINGS), "at tick {now}");
-        assert_eq!(FlowWord::FREE.readiness(Tick::new(now), &SETTINGS), Some(u32::MAX), "at tick {now}");
+        assert!(!FlowWord::FREE.live(Tick::new(now), &IDLE), "at tick {now}");
+        assert_eq!(FlowWord::FREE.readiness(Tick::new(now), &IDLE), Some(u32::MAX), "at tick {now}");
     }
 }
 
@@ -191,14 +187,14 @@ fn a_flow_is_closed_by_a_reset_or_by_both_fins() {
 fn patience_is_that_of_the_flows_kind_and_state() {
     let (tcp, udp, fin) = (FlowState::NEW_TCP, FlowState::NEW_UDP, TCP_FIN);
     for (name, state, patience) in [
-        ("TCP without a reply", tcp.to_target(TCP_SYN), SETTINGS.unreplied_idle),
-        ("TCP", tcp.from_target(TCP_ACK), SETTINGS.tcp_idle),
-        ("TCP half closed", tcp.from_target(TCP_ACK).to_target(fin), SETTINGS.tcp_idle),
-        ("TCP closed", tcp.to_target(fin).from_target(fin), SETTINGS.closed_idle),
-        ("TCP refused", tcp.from_target(TCP_RST), SETTINGS.closed_idle),
-        ("UDP without a reply", udp.to_target(0), SETTINGS.unreplied_idle),
-        ("UDP", udp.from_target(0), SETTINGS.udp_idle),
+        ("TCP without a reply", tcp.to_target(TCP_SYN), IDLE.opening),
+        ("TCP", tcp.from_target(TCP_ACK), IDLE.tcp),
+        ("TCP half closed", tcp.from_target(TCP_ACK).to_target(fin), IDLE.tcp),
+        ("TCP closed", tcp.to_target(fin).from_target(fin), IDLE.closed),
+        ("TCP refused", tcp.from_target(TCP_RST), IDLE.closed),
+        ("UDP without a reply", udp.to_target(0), IDLE.opening),
+        ("UDP", udp.from_target(0), IDLE.udp),
     ] {
-        assert_eq!(state.patience(&SETTINGS), patience, "{name}");
+        assert_eq!(state.patience(&IDLE), patience, "{name}");
     }
 }

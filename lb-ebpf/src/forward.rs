@@ -118,7 +118,7 @@ pub(crate) fn encapsulate<F: Forward>(
     listener: &Listener,
 ) -> Result<Ending, Verdict> {
     let hash = maps::settings().keys.flow(packet);
-    let (id, target) = select::target(listener, hash)?;
+    let (id, target) = select::tracked_target(listener, packet, hash)?;
     let outer = target.flags & (TARGET_OUTER_V4 | TARGET_OUTER_V6);
     let header = if outer == TARGET_OUTER_V4 { V4::HEADER } else { V6::HEADER };
     #[expect(clippy::cast_possible_truncation, reason = "20 or 40")]

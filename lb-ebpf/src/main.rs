@@ -1,6 +1,6 @@
 //! The XDP program of an edge node. A packet's way, top to bottom:
 //!
-//!     frame -> link -> packet -> listener -> (flow) -> slot -> target -> forward -> verdict
+//!     frame -> link -> packet -> listener -> slot -> (flow) -> target -> forward -> verdict
 //!
 //! Every ending is counted once, in [`edge`]; [`action`] is the policy.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
@@ -11,11 +11,13 @@
 )]
 #![cfg_attr(not(target_arch = "bpf"), expect(dead_code, reason = "the host only reads this crate"))]
 
+mod flows;
 mod forward;
 mod frame;
 mod maps;
 mod nat;
 mod select;
+mod track;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use lb_common::{
@@ -59,6 +61,7 @@ const fn action(verdict: Verdict) -> u32 {
         | Verdict::BadHeader
         | Verdict::HopLimit
         | Verdict::NoTarget
+        | Verdict::NotTracked
         | Verdict::NextHopUnresolved
         | Verdict::TooBig
         | Verdict::NoHeadroom

@@ -16,14 +16,15 @@ use lb_common::{
     flow::{FlowWord, Tick},
     ids::TargetId,
     maps::{
-        Device, DeviceKey, Flow, FlowSet, HashKeys, Listener, ListenerKeyV4, ListenerKeyV6, ListenerWords,
-        NEAR_ASK, NEAR_NOBODY, Near, Session, Settings, Tally, Target, near_index,
+        Budget, Device, DeviceKey, Flow, FlowSet, HashKeys, Idle, Listener, ListenerKeyV4, ListenerKeyV6,
+        ListenerWords, NEAR_ASK, NEAR_NOBODY, Near, Session, Settings, TRACKED_BLOCK_BITS, Tally, Target,
+        near_index,
     },
     slot::Slot,
-    verdict::Verdict,
+    verdict::{Note, Verdict, note_line},
 };
 
-use crate::frame::opaque;
+use crate::{flows::Table, frame::opaque};
 
 // The sizes here are the least that loads; the daemon sets the configured ones.
 // The keys in words of eight bytes, which the helpers read them in: a load of what several stores wrote
@@ -44,6 +45,12 @@ static FLOWS: Array<FlowSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static SESSIONS: Array<Session> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
+static TRACKED: Array<FlowSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static TRACKED_BLOCKS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static TRACKED_BUDGET: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
+#[map]
 static COUNTERS: PerCpuArray<Tally> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static DEVICES: HashMap<DeviceKey, Device> = HashMap::with_max_entries(64, 0);
@@ -60,10 +67,10 @@ static SETTINGS: Settings = Settings {
     sessions_mask: 0,
     nat_first_port: 0,
     nat_ports: 0,
-    tcp_idle: 0,
-    udp_idle: 0,
-    unreplied_idle: 0,
-    closed_idle: 0,
+    nat_idle: Idle { tcp: 0, udp: 0, opening: 0, closed: 0 },
+    tracked_sets_mask: 0,
+    tracked_budget: 0,
+    tracked_idle: Idle { tcp: 0, udp: 0, opening: 0, closed: 0 },
 };
 
 /// Through an address that the compiler cannot see through: it would take the zeros for the values.
@@ -149,6 +156,12 @@ pub(crate) fn target(id: TargetId) -> Option<&'static Target> {
 pub(crate) fn device(interface: u32) -> Option<&'static Device> {
     // SAFETY: as for the listeners.
     unsafe { DEVICES.get(DeviceKey { interface }) }
+}
+
+/// Counts what happened on a packet's way beside its ending.
+#[inline(always)]
+pub(crate) fn note(note: Note) {
+    tally(note_line(note), 0, false);
 }
 
 /// Adds a packet to a counter's line of this CPU. No other CPU writes it, and XDP does not nest.
@@ -238,17 +251,48 @@ impl FlowEntry {
     }
 }
 
+#[inline(always)]
+const fn flow_sets(table: Table) -> &'static Array<FlowSet> {
+    match table {
+        Table::Nat => &FLOWS,
+        Table::Tracked => &TRACKED,
+    }
+}
+
+/// The daemon's sweep will look at this set of `TRACKED`.
+#[inline(always)]
+pub(crate) fn mark_tracked(set: u32) {
+    if let Some(block) = TRACKED_BLOCKS.get_ptr_mut(set >> TRACKED_BLOCK_BITS) {
+        // SAFETY: the lookup gave a valid element; a word is written whole.
+        unsafe { block.write_volatile(1) };
+    }
+}
+
+/// Whether this CPU may record one more flow now.
+#[inline(always)]
+pub(crate) fn may_track(settings: &Settings, now: Tick) -> bool {
+    let Some(budget) = TRACKED_BUDGET.get_ptr_mut(0) else { return false };
+    // SAFETY: the lookup gave this CPU's valid element, which nothing else writes meanwhile.
+    let budget = unsafe { &mut *budget };
+    if budget.tick != now.get() {
+        *budget = Budget { tick: now.get(), used: 0 };
+    }
+    let may = budget.used < settings.tracked_budget;
+    budget.used += u32::from(may);
+    may
+}
+
 /// The four entries of a set.
 #[inline(always)]
-pub(crate) fn flow_set(index: u32) -> Option<[FlowEntry; 4]> {
-    let flows: *mut Flow = FLOWS.get_ptr_mut(index)?.cast();
+pub(crate) fn flow_set(table: Table, index: u32) -> Option<[FlowEntry; 4]> {
+    let flows: *mut Flow = flow_sets(table).get_ptr_mut(index)?.cast();
     Some([0, 1, 2, 3].map(|entry| FlowEntry(flows.wrapping_add(entry))))
 }
 
 /// One of the four entries of a set.
 #[inline(always)]
-pub(crate) fn flow_entry(index: u32, place: usize) -> Option<FlowEntry> {
-    let flows: *mut Flow = FLOWS.get_ptr_mut(index)?.cast();
+pub(crate) fn flow_entry(table: Table, index: u32, place: usize) -> Option<FlowEntry> {
+    let flows: *mut Flow = flow_sets(table).get_ptr_mut(index)?.cast();
     Some(FlowEntry(flows.wrapping_add(place & 3)))
 }
 

@@ -19,13 +19,11 @@ use lb_common::{
 
 use crate::{
     ended,
+    flows::{Claimed, Table},
     forward::{Ending, Forward, out},
     frame::Frame,
     maps,
-    nat::tables::{
-        claim_flow, claim_session, find, own, session_index, session_of, target_port, touch_flow,
-        touch_session,
-    },
+    nat::tables::{claim_session, own, session_index, session_of, target_port, touch_flow, touch_session},
     select,
 };
 
@@ -53,46 +51,64 @@ impl Nat for V4 {
     // A copy is passed: what has its address taken lies in memory from the start, in other modes too.
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        Ending::unpack(nat_v4(frame.context(), &{ *packet }, &{ *listener }))
+        let [ring, rest] = words(listener);
+        Ending::unpack(nat_v4(frame.context(), &{ *packet }, ring, rest))
     }
 }
 
 impl Nat for V6 {
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        Ending::unpack(nat_v6(frame.context(), &{ *packet }, &{ *listener }))
+        let [ring, rest] = words(listener);
+        Ending::unpack(nat_v6(frame.context(), &{ *packet }, ring, rest))
     }
 }
 
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn nat_v4(context: *mut xdp_md, packet: *const Packet<V4>, listener: *const Listener) -> u64 {
-    translate(context, packet, listener).pack()
+extern "C" fn nat_v4(context: *mut xdp_md, packet: *const Packet<V4>, ring: u64, rest: u64) -> u64 {
+    translate(context, packet, listener([ring, rest])).pack()
 }
 
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, listener: *const Listener) -> u64 {
-    translate(context, packet, listener).pack()
+extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, ring: u64, rest: u64) -> u64 {
+    translate(context, packet, listener([ring, rest])).pack()
 }
 
-/// The verifier takes no caller's word: the references may be null to it, the offsets anything.
+/// What of a listener matters here, in registers: the stack is short.
 #[inline(always)]
-fn translate<F: Forward>(
-    context: *mut xdp_md,
-    packet: *const Packet<F>,
-    listener: *const Listener,
-) -> Ending {
-    let (Some(packet), Some(listener)) = (maps::argument(packet), maps::argument(listener)) else {
-        return ended(Err(Verdict::BadMap));
-    };
+fn words(listener: &Listener) -> [u64; 2] {
+    let ring = u64::from(listener.ring) | u64::from(listener.slots) << 32;
+    let ports = u64::from(listener.first_port) << 32 | u64::from(listener.last_port) << 48;
+    [ring, u64::from(listener.kind) | ports]
+}
+
+/// The inverse of [`words`].
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the fields of `words`")]
+const fn listener([ring, rest]: [u64; 2]) -> Listener {
+    Listener {
+        kind: rest as u32,
+        ring: ring as u32,
+        slots: (ring >> 32) as u32,
+        first_port: (rest >> 32) as u16,
+        last_port: (rest >> 48) as u16,
+        ..Listener::NOTHING
+    }
+}
+
+/// The verifier takes no caller's word: the reference may be null to it, the offsets anything.
+#[inline(always)]
+fn translate<F: Forward>(context: *mut xdp_md, packet: *const Packet<F>, listener: Listener) -> Ending {
+    let Some(packet) = maps::argument(packet) else { return ended(Err(Verdict::BadMap)) };
     let frame = Frame::new(context);
     ended(if listener.kind == KIND_NAT {
-        to_target(frame, packet, listener)
+        to_target(frame, packet, &listener)
     } else {
-        from_target(frame, packet, listener)
+        from_target(frame, packet, &listener)
     })
 }
 
@@ -138,7 +154,7 @@ fn from_target<F: Forward>(
     let session = entry.get();
     let word = entry.word().load();
     let id = word.target().ok_or(Verdict::NatNoFlow)?;
-    if session.tag != back || !word.live(now, settings) {
+    if session.tag != back || !word.live(now, &settings.nat_idle) {
         return Err(Verdict::NatNoFlow);
     }
     hops(packet)?;
@@ -174,7 +190,7 @@ fn known<F: Forward>(
     tag: u64,
     now: Tick,
 ) -> Result<Option<Known>, Verdict> {
-    let Some((entry, word)) = find(settings, tag, now) else { return Ok(None) };
+    let Some((entry, word)) = Table::Nat.find(settings, tag, now) else { return Ok(None) };
     let Some(id) = word.target() else { return Ok(None) };
     let target = maps::target(id).ok_or(Verdict::BadMap)?;
     if target.flags & TARGET_SERVES == 0 || packet.opens() && word.state().closed() {
@@ -212,7 +228,7 @@ fn open<F: Forward>(
     fits(packet, target)?;
     let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
     let state = state.to_target(packet.tcp_flags);
-    let entry = claim_flow(settings, tag, now)?;
+    let Claimed { entry, index: _ } = Table::Nat.claim(settings, tag, now).ok_or(Verdict::NatTableFull)?;
     let session = Session {
         tag: 0,
         word: 0,

@@ -9,7 +9,7 @@ use lb_common::{
     wire::Be16,
 };
 
-use crate::maps;
+use crate::{maps, track};
 
 /// UDP port of RoCEv2 (InfiniBand specification, volume 1, annex A17).
 const ROCE_V2: Be16 = Be16::new(4791);
@@ -46,11 +46,28 @@ impl Listen for V6 {
     }
 }
 
-/// The target that the ring names for a flow.
+/// The target that the ring names for a new flow.
 #[inline(always)]
 pub(crate) fn target(listener: &Listener, hash: u64) -> Result<(TargetId, &'static Target), Verdict> {
     let slot = maps::slot(listener.ring + scale(hash, listener.slots)).ok_or(Verdict::BadMap)?;
-    let id = slot.current().ok_or(Verdict::NoTarget)?;
+    resolved(slot.current().ok_or(Verdict::NoTarget)?)
+}
+
+/// The same of a packet whose slot may be in motion.
+#[inline(always)]
+pub(crate) fn tracked_target<F: Family>(
+    listener: &Listener,
+    packet: &Packet<F>,
+    tag: u64,
+) -> Result<(TargetId, &'static Target), Verdict> {
+    let place = scale(tag, listener.slots);
+    let slot = maps::slot(listener.ring + place).ok_or(Verdict::BadMap)?;
+    let id = if slot.is_steady() { slot.current() } else { track::target(slot, place, packet, tag)? };
+    resolved(id.ok_or(Verdict::NoTarget)?)
+}
+
+#[inline(always)]
+fn resolved(id: TargetId) -> Result<(TargetId, &'static Target), Verdict> {
     let target = maps::target(id).ok_or(Verdict::BadMap)?;
     if target.flags & TARGET_RESOLVED == 0 {
         return Err(Verdict::NextHopUnresolved);

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
 
 use lb_common::{
     maps::Tally,
-    verdict::{Direction, Verdict},
+    verdict::{Direction, Note, Verdict, note_line},
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub struct Status {
     pub target_groups: Vec<TargetGroup>,
     /// Packets by how their processing ended: see [`verdicts`].
     pub verdicts: BTreeMap<String, Traffic>,
+    /// What happened to packets beside their ending: see [`notes`].
+    pub notes: BTreeMap<String, u64>,
     /// None without a `[nat]` table.
     pub nat: Option<Nat>,
     pub ring: Ring,
@@ -173,12 +175,21 @@ pub fn verdicts(counters: &[Tally]) -> BTreeMap<String, Traffic> {
     let mut traffic = BTreeMap::from([FORWARDED, RETURNED].map(|name| (name.to_owned(), Traffic::default())));
     let names = Verdict::ALL.iter().map(|verdict| verdict.name());
     let names = names.chain([FORWARDED, RETURNED].into_iter().cycle());
-    for (name, tally) in names.zip(counters) {
+    let targets = counters.iter().skip((Verdict::COUNT + Note::COUNT) as usize);
+    let endings = counters.iter().take(Verdict::COUNT as usize).chain(targets);
+    for (name, tally) in names.zip(endings) {
         let sum = traffic.entry(name.to_owned()).or_default();
         sum.packets += tally.packets;
         sum.bytes += tally.bytes;
     }
     traffic
+}
+
+/// Packets by what happened on their way beside its ending.
+pub fn notes(counters: &[Tally]) -> BTreeMap<String, u64> {
+    let line = |note: Note| counters.get(note_line(note) as usize);
+    let packets = |note: Note| line(note).map_or(0, |tally| tally.packets);
+    Note::ALL.iter().map(|note| (note.name().to_owned(), packets(*note))).collect()
 }
 
 /// [`verdicts`] takes the targets' lines in turns.

@@ -9,12 +9,13 @@ use lb_common::{
     hash::{Draw, scale},
     ids::TargetId,
     maps::{
-        HashKeys, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, TARGET_NAT, TARGET_OUTER_V4,
-        TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Tally, Target, address_words, words_v4,
+        HashKeys, Idle, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, TARGET_NAT,
+        TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Tally, Target, address_words,
+        words_v4,
     },
     outer::partial_checksum,
     slot::Slot,
-    verdict::{Verdict, counter_lines},
+    verdict::{Note, Verdict, counter_lines},
     wire::{Be16, Be32},
 };
 use pointsman::{
@@ -57,6 +58,7 @@ impl Scene {
             targets: 2 * targets.iter().sum::<u32>(),
             slots: rings * RING,
             nat_flows: if mode == Mode::Nat { NAT_FLOWS } else { 4 },
+            tracked_flows: 1024,
         };
         let kernel = Kernel::load(sizes, &settings(&sizes)).context("load the edge program")?;
         let mut scene = Self { kernel, mode, targets: targets.to_vec() };
@@ -67,8 +69,7 @@ impl Scene {
                 for protocol in [Protocol::Tcp, Protocol::Udp] {
                     let key = ListenerKey { address: vip(*family), port: nth_port(ring), protocol };
                     let kind = if mode == Mode::Nat { KIND_NAT } else { KIND_SERVICE };
-                    let listener =
-                        Listener { kind, ring: first_slot, slots: RING, first_port: 0, last_port: 0 };
+                    let listener = Listener { kind, ring: first_slot, slots: RING, ..Listener::NOTHING };
                     scene.kernel.apply(&Step::PutListener { key, listener })?;
                 }
                 first_slot += RING;
@@ -102,8 +103,9 @@ impl Scene {
             Counted::Targets(direction) => direction,
         };
         let lines = self.kernel.counters(counter_lines(self.kernel.sizes().targets))?;
-        // `to_target` and `from_target` lie side by side, behind the verdicts.
-        let targets = lines.iter().skip(Verdict::COUNT as usize + direction as usize).step_by(2);
+        // `to_target` and `from_target` lie side by side, behind verdicts and notes.
+        let first = Verdict::COUNT + Note::COUNT + direction as u32;
+        let targets = lines.iter().skip(first as usize).step_by(2);
         Ok(targets.fold(Tally { packets: 0, bytes: 0, new_flows: 0 }, |all, one| Tally {
             packets: all.packets + one.packets,
             bytes: all.bytes + one.bytes,
@@ -129,7 +131,7 @@ impl Scene {
     fn put_return(&mut self, family: Family) -> Result<()> {
         let key = ListenerKey { address: node(family), port: 0, protocol: Protocol::Tcp };
         let (first_port, last_port) = NAT_PORTS;
-        let listener = Listener { kind: KIND_NAT_RETURN, ring: 0, slots: 0, first_port, last_port };
+        let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
         Ok(self.kernel.apply(&Step::PutListener { key, listener })?)
     }
 }
@@ -146,10 +148,10 @@ fn settings(sizes: &Sizes) -> Settings {
         sessions_mask: sizes.nat_flows - 1,
         nat_first_port: u32::from(NAT_PORTS.0),
         nat_ports: u32::from(NAT_PORTS.1 - NAT_PORTS.0) + 1,
-        tcp_idle: minutes(6),
-        udp_idle: minutes(2),
-        unreplied_idle: minutes(6),
-        closed_idle: minutes(1),
+        nat_idle: Idle { tcp: minutes(6), udp: minutes(2), opening: minutes(6), closed: minutes(1) },
+        tracked_sets_mask: sizes.tracked_sets() - 1,
+        tracked_budget: u32::MAX,
+        tracked_idle: Idle { tcp: minutes(6), udp: minutes(2), opening: minutes(6), closed: minutes(1) },
     }
 }
 

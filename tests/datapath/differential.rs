@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lb_common::{
-    maps::{Settings, TARGET_RESOLVED, TARGET_SERVES, Tally},
+    maps::{Idle, Settings, TARGET_RESOLVED, TARGET_SERVES, Tally},
     verdict::Verdict,
 };
 
@@ -55,10 +55,7 @@ impl Contest {
     fn new(seed: u64) -> Self {
         // Spans so far apart that the ticks that pass while the test runs decide nothing.
         let settings = Settings {
-            tcp_idle: 9_500,
-            udp_idle: 4_500,
-            unreplied_idle: 2_500,
-            closed_idle: 1_500,
+            nat_idle: Idle { tcp: 9_500, udp: 4_500, opening: 2_500, closed: 1_500 },
             ..settings()
         };
         let (mut lab, mut world) = (Lab::with(settings), world());
@@ -142,8 +139,13 @@ impl Contest {
     /// A contest that met too little says too little.
     fn assert_that_all_was_met(&self) {
         // These need a driver without headroom, a table without room, a daemon that errs.
-        let elsewhere =
-            [Verdict::NoHeadroom, Verdict::NatTableFull, Verdict::NatPortsExhausted, Verdict::BadMap];
+        let elsewhere = [
+            Verdict::NoHeadroom,
+            Verdict::NotTracked,
+            Verdict::NatTableFull,
+            Verdict::NatPortsExhausted,
+            Verdict::BadMap,
+        ];
         let verdicts = Verdict::ALL.iter().filter(|verdict| !elsewhere.contains(verdict));
         let nodes = self.model.world.nodes.values();
         // Node 6 is behind an interface that is not there.

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use aya::programs::{TestRun as _, TestRunOptions};
 use lb_common::{
     ids::TargetId,
-    maps::{HashKeys, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, Tally},
+    maps::{HashKeys, Idle, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, Tally},
     slot::Slot,
     verdict::counter_lines,
 };
@@ -31,7 +31,8 @@ pub(crate) use self::{
 /// Loopback, which a test run's packets come in by unless told otherwise.
 pub(crate) const LOOPBACK: u32 = 1;
 
-pub(crate) const SIZES: Sizes = Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 1024 };
+pub(crate) const SIZES: Sizes =
+    Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 1024, tracked_flows: 1024 };
 
 /// More than any frame of a test run: a page, less headroom and tailroom, and what the program adds.
 const ROOM: usize = 4096;
@@ -44,10 +45,10 @@ pub(crate) fn settings() -> Settings {
         sessions_mask: SIZES.nat_flows - 1,
         nat_first_port: 40_000,
         nat_ports: 1_000,
-        tcp_idle: 350,
-        udp_idle: 120,
-        unreplied_idle: 60,
-        closed_idle: 90,
+        nat_idle: Idle { tcp: 350, udp: 120, opening: 60, closed: 90 },
+        tracked_sets_mask: SIZES.tracked_sets() - 1,
+        tracked_budget: 1_000,
+        tracked_idle: Idle { tcp: 350, udp: 120, opening: 60, closed: 90 },
     }
 }
 
@@ -103,7 +104,7 @@ impl Lab {
         nodes.iter().for_each(|node| self.node(node));
         let ids = nodes.iter().map(|node| Some(node.id())).collect::<Vec<_>>();
         let (ring, slots) = self.ring(&ids);
-        self.listener(protocol, at, Listener { kind, ring, slots, first_port: 0, last_port: 0 });
+        self.listener(protocol, at, Listener { kind, ring, slots, ..Listener::NOTHING });
         ring
     }
 
@@ -119,7 +120,11 @@ impl Lab {
     }
 
     pub(crate) fn slot(&mut self, index: u32, id: Option<TargetId>) {
-        let slot = id.map_or(Slot::EMPTY, Slot::steady);
+        self.put_slot(index, id.map_or(Slot::EMPTY, Slot::steady));
+    }
+
+    /// A slot in whatever state.
+    pub(crate) fn put_slot(&mut self, index: u32, slot: Slot) {
         self.apply(&Step::PutSlots { slots: vec![(index, slot)] });
     }
 
@@ -134,7 +139,7 @@ impl Lab {
         let Settings { nat_first_port, nat_ports, .. } = self.settings;
         let port = |number: u32| u16::try_from(number).expect("a port");
         let (first_port, last_port) = (port(nat_first_port), port(nat_first_port + nat_ports - 1));
-        let listener = Listener { kind: KIND_NAT_RETURN, ring: 0, slots: 0, first_port, last_port };
+        let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
         for address in [NAT_V4, NAT_V6] {
             for protocol in [Protocol::Tcp, Protocol::Udp] {
                 self.listener(protocol, &SocketAddr::new(address, 0).to_string(), listener);

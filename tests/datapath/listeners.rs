@@ -100,7 +100,7 @@ fn the_ring_says_which_target_a_flow_has() {
         let first = lab.service(Tcp, &format!("{vip}:80"), &[&nodes[0], &nodes[1], &nodes[2]]);
         let (ring_at, slots) = lab.ring(&ring.map(|at: Option<usize>| at.map(|at| nodes[at].id())));
         let listener =
-            lb_common::maps::Listener { kind: 1, ring: ring_at, slots, first_port: 0, last_port: 0 };
+            lb_common::maps::Listener { kind: 1, ring: ring_at, slots, ..lb_common::maps::Listener::NOTHING };
         assert_ne!(first, ring_at, "two rings lie beside each other");
         lab.listener(Tcp, &format!("{vip}:80"), listener);
         let mut met = [0; 7];

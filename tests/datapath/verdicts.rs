@@ -1,7 +1,8 @@
 //! Every verdict has a packet that ends in it.
 
-use lb_common::maps::{Listener, TARGET_RESOLVED};
-use lb_common::verdict::Verdict;
+use lb_common::maps::{Listener, Settings, TARGET_OPENS, TARGET_RESOLVED};
+use lb_common::slot::{Slot, SlotState};
+use lb_common::verdict::{Note, Verdict};
 use pointsman::config::checked::Protocol::Tcp;
 
 use crate::lab::{Lab, Node, Ran, settings};
@@ -16,6 +17,7 @@ fn every_verdict_has_a_packet_that_ends_in_it() {
         println!("{}", verdict.name());
         let ran = ending_in(*verdict);
         let ended = if is_the_hosts(*verdict) { ran.passes() } else { ran.drops() };
+        let ended = notes_of(*verdict).iter().fold(ended, |ended, note| ended.noting(*note));
         ended.counted(*verdict);
     }
 }
@@ -34,6 +36,7 @@ const fn is_the_hosts(verdict: Verdict) -> bool {
         | Verdict::BadHeader
         | Verdict::HopLimit
         | Verdict::NoTarget
+        | Verdict::NotTracked
         | Verdict::NextHopUnresolved
         | Verdict::TooBig
         | Verdict::NoHeadroom
@@ -41,6 +44,11 @@ const fn is_the_hosts(verdict: Verdict) -> bool {
         | Verdict::NatPortsExhausted
         | Verdict::BadMap => false,
     }
+}
+
+/// What is noted of the packet beside.
+const fn notes_of(verdict: Verdict) -> &'static [Note] {
+    if matches!(verdict, Verdict::NotTracked) { &[Note::TrackingLimited] } else { &[] }
 }
 
 #[test]
@@ -77,6 +85,14 @@ fn ending_in(verdict: Verdict) -> Ran {
             lab.slot(5, None);
             lab.run(&frame)
         }
+        Verdict::NotTracked => {
+            let mut lab = Lab::with(Settings { tracked_budget: 0, ..settings() });
+            let (node, drained) = (node, Node::ipip(2, "10.2.0.2").without(TARGET_OPENS));
+            lab.service(Tcp, VIP, &[&node]);
+            lab.node(&drained);
+            lab.put_slot(5, Slot::new(SlotState::Learning, node.id(), Some(drained.id())));
+            lab.run(&frame)
+        }
         Verdict::NextHopUnresolved => {
             lab.node(&node.without(TARGET_RESOLVED));
             lab.run(&frame)
@@ -87,7 +103,7 @@ fn ending_in(verdict: Verdict) -> Ran {
         Verdict::NatPortsExhausted => ports_exhausted(),
         Verdict::NatNoFlow => lab.run(&syn("10.3.0.1:8080", "10.9.0.1:40000").frame()),
         Verdict::BadMap => {
-            lab.listener(Tcp, VIP, Listener { kind: 9, ring: 5, slots: 1, first_port: 0, last_port: 0 });
+            lab.listener(Tcp, VIP, Listener { kind: 9, ring: 5, slots: 1, ..Listener::NOTHING });
             lab.run(&frame)
         }
     }
@@ -95,12 +111,12 @@ fn ending_in(verdict: Verdict) -> Ran {
 
 /// Four flows have all places of the only set.
 fn table_full() -> Ran {
-    nat_full_after(4, Lab::with(lb_common::maps::Settings { flow_sets_mask: 0, ..settings() }))
+    nat_full_after(4, Lab::with(Settings { flow_sets_mask: 0, ..settings() }))
 }
 
 /// One flow has the only port.
 fn ports_exhausted() -> Ran {
-    nat_full_after(1, Lab::with(lb_common::maps::Settings { nat_ports: 1, ..settings() }))
+    nat_full_after(1, Lab::with(Settings { nat_ports: 1, ..settings() }))
 }
 
 fn nat_full_after(flows: u16, mut lab: Lab) -> Ran {
@@ -125,7 +141,7 @@ type Wrong<'a> = &'a dyn Fn(&mut Lab);
 #[test]
 fn what_the_daemon_wrote_wrong_drops_the_packet() {
     let node = Node::ipip(1, "10.2.0.1");
-    let listener = Listener { kind: 1, ring: 5, slots: 1, first_port: 0, last_port: 0 };
+    let listener = Listener { kind: 1, ring: 5, slots: 1, ..Listener::NOTHING };
     let cases: [(&str, Wrong<'_>); 5] = [
         ("a listener of no kind", &|lab| {
             lab.listener(Tcp, VIP, Listener { kind: 0, ..listener });

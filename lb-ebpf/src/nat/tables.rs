@@ -1,68 +1,23 @@
-//! `nat`'s tables: finding a flow's entries, claiming free ones, ageing them together.
-//!
-//! Both lie in plain arrays (docs/decisions/0003). An entry is claimed by a compare-and-swap of its word to
-//! one that names nobody, then filled, and its word stored last.
+//! `nat`'s sessions: finding a flow's, claiming one and with it a port, ageing it together with the flow's
+//! entry (`flows.rs`), in which everything is done the same way.
 
 use lb_common::{
     flow::{FlowState, FlowWord, Tick},
     hash::scale,
     maps::{Session, Settings, Target},
     parse::{Family, Packet, ports},
-    verdict::Verdict,
     wire::Be16,
 };
 
-use crate::maps::{self, FlowEntry, SessionEntry};
+use crate::{
+    flows::{PLACE_BITS, Table, larger},
+    maps::{self, SessionEntry},
+};
 
 /// How many ports a new flow tries. With three quarters of the sessions live, one in 10,000 finds none.
 const TRIES: u32 = 32;
-
-/// The live entry of a tag, in either of its two sets.
-#[inline(always)]
-pub(super) fn find(settings: &Settings, tag: u64, now: Tick) -> Option<(FlowEntry, FlowWord)> {
-    for index in set_indices(settings, tag) {
-        for entry in maps::flow_set(index)? {
-            if entry.tag() == tag {
-                let word = entry.word().load();
-                // Another CPU may have taken the entry between the two reads.
-                if word.live(now, settings) && entry.tag() == tag {
-                    return Some((entry, word));
-                }
-            }
-        }
-    }
-    None
-}
-
-/// Claims the entry of this very tag, or the one that is most ready to be taken.
-#[inline(always)]
-pub(super) fn claim_flow(settings: &Settings, tag: u64, now: Tick) -> Result<FlowEntry, Verdict> {
-    let mut best = 0;
-    for (set, index) in set_indices(settings, tag).into_iter().enumerate() {
-        let entries = maps::flow_set(index).ok_or(Verdict::BadMap)?;
-        for (place, entry) in entries.into_iter().enumerate() {
-            // An entry of this very tag before all others: a flow has one.
-            let ready = readiness(entry.word().load().word(), now.get(), entry.tag() ^ tag);
-            // Of equals the first: a lookup looks into the first set first, and mostly into no other.
-            best = larger(best, ready << PLACE_BITS | (7 - (set * 4 + place)) as u64);
-        }
-    }
-    if best >> PLACE_BITS == 0 {
-        return Err(Verdict::NatTableFull);
-    }
-    let [first, second] = set_indices(settings, tag);
-    let place = 7 - (best & 7);
-    let index = if place & 4 == 0 { first } else { second };
-    let entry = maps::flow_entry(index, (place & 3) as usize).ok_or(Verdict::BadMap)?;
-    // Another CPU may have taken it since it was weighed: then this packet is dropped, and sent again.
-    let word = entry.word().load();
-    let ready = readiness(word.word(), now.get(), entry.tag() ^ tag) != 0;
-    if ready && entry.word().swap(word, FlowWord::claimed(now)) {
-        Ok(entry)
-    } else {
-        Err(Verdict::NatTableFull)
-    }
-}
+/// Some difference to another entry's tag.
+const NOT_OWN: u64 = 1;
 
 /// Claims a session, and with it a port.
 ///
@@ -80,7 +35,7 @@ pub(super) fn claim_session<F: Family>(
     let mut best = 0;
     for attempt in 0..TRIES {
         let entry = session_of(settings, packet, target, nth_port(settings, tag, attempt))?.0;
-        let ready = readiness(entry.word().load().word(), now.get(), NOT_OWN);
+        let ready = Table::Nat.readiness(entry.word().load(), now, NOT_OWN);
         best = larger(best, ready << PLACE_BITS | u64::from(attempt));
         if ready > u64::from(u32::MAX) {
             break;
@@ -97,7 +52,7 @@ pub(super) fn claim_session<F: Family>(
     let port = nth_port(settings, tag, attempt);
     let (entry, back) = session_of(settings, packet, target, port)?;
     let word = entry.word().load();
-    let ready = own((entry, back), packet) || readiness(word.word(), now.get(), NOT_OWN) != 0;
+    let ready = own((entry, back), packet) || Table::Nat.readiness(word, now, NOT_OWN) != 0;
     (ready && entry.word().swap(word, FlowWord::claimed(now))).then_some((entry, back, port))
 }
 
@@ -111,34 +66,6 @@ pub(super) fn session_of<F: Family>(
 ) -> Option<(SessionEntry, u64)> {
     let back = back(settings, packet, target, port);
     Some((maps::session(session_index(settings, back))?, back))
-}
-
-/// How ready an entry is to be taken, in [`READY_BITS`] bits; zero: a live flow has it. An entry that
-/// differs by nothing is the flow's own, and readier than all others.
-///
-/// A function of its own for the verifier's sake: it follows a global function once, not once for each
-/// way through the eight entries and 32 ports that are weighed.
-#[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn readiness(word: u64, now: u32, difference: u64) -> u64 {
-    let ready = FlowWord::from_word(word).readiness(Tick::new(now), maps::settings());
-    let own = if difference == 0 { 1 << (READY_BITS - 1) } else { 0 };
-    own | ready.map_or(0, |ready| u64::from(ready) + 1)
-}
-
-/// Some difference.
-const NOT_OWN: u64 = 1;
-/// [`readiness`] gives up to 2^32, and one bit above.
-const READY_BITS: u32 = 34;
-/// Beside it: which of eight entries, or which of [`TRIES`] ports.
-const PLACE_BITS: u32 = 5;
-
-/// The larger of two numbers below 2^63, without a branch that the verifier would follow both ways.
-#[inline(always)]
-const fn larger(one: u64, other: u64) -> u64 {
-    let one_is_smaller = (one.wrapping_sub(other).cast_signed() >> 63).cast_unsigned();
-    one ^ ((one ^ other) & one_is_smaller)
 }
 
 /// Whether the session is this flow's own: of this client, for this VIP.
@@ -177,7 +104,7 @@ pub(super) fn touch_session<F: Family>(
 pub(super) fn touch_flow<F: Family>(settings: &Settings, session: &Session, protocol: u8, touched: FlowWord) {
     let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
     let tag = settings.keys.tag::<F>(client, vip, ports(session.client_port, session.vip_port), protocol);
-    if let Some((entry, word)) = find(settings, tag, touched.seen())
+    if let Some((entry, word)) = Table::Nat.find(settings, tag, touched.seen())
         && word.target() == touched.target()
         && word.port() == touched.port()
     {
@@ -206,12 +133,6 @@ fn nth_port(settings: &Settings, tag: u64, attempt: u32) -> u16 {
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     let drawn = (tag ^ u64::from(attempt)).wrapping_mul(GOLDEN);
     (settings.nat_first_port + scale(drawn, settings.nat_ports)) as u16
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "each half of the tag chooses one set")]
-fn set_indices(settings: &Settings, tag: u64) -> [u32; 2] {
-    [tag as u32 & settings.flow_sets_mask, (tag >> 32) as u32 & settings.flow_sets_mask]
 }
 
 #[inline(always)]

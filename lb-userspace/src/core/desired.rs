@@ -63,14 +63,14 @@ fn service(
         Forwarding::Nat => KIND_NAT,
         Forwarding::Ipip => KIND_SERVICE,
     };
-    Some((key, Listener { kind, ring, slots, first_port: 0, last_port: 0 }))
+    Some((key, Listener { kind, ring, slots, ..Listener::NOTHING }))
 }
 
 /// Where the replies to `nat` come in.
 fn nat_returns(config: &Config) -> BTreeMap<ListenerKey, Listener> {
     let Some(nat) = &config.nat else { return BTreeMap::new() };
     let (first_port, last_port) = (*nat.ports.start(), *nat.ports.end());
-    let listener = Listener { kind: KIND_NAT_RETURN, ring: 0, slots: 0, first_port, last_port };
+    let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
     let sources = [nat.ipv4_source.map(IpAddr::V4), nat.ipv6_source.map(IpAddr::V6)];
     let key = |address, protocol| (ListenerKey { address, port: 0, protocol }, listener);
     let keys = |address| [key(address, Protocol::Tcp), key(address, Protocol::Udp)];

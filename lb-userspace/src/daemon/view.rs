@@ -54,6 +54,7 @@ pub(super) fn status(
         listeners: config.listeners.iter().map(listener).collect(),
         target_groups: config.target_groups.iter().filter_map(group).collect(),
         verdicts: status::verdicts(counters),
+        notes: status::notes(counters),
         nat: config.nat.as_ref().map(|nat| status::Nat { flows: live_nat_flows, limit: nat.flows.into() }),
         ring: books.ring(),
         probes: books.probes(),

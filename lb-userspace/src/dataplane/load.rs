@@ -7,7 +7,9 @@ use aya::{
 };
 use lb_common::{
     flow::Tick,
-    maps::{FlowSet, HashKeys, Listener, ListenerKeyV6, Session, Settings, Tally, Target},
+    maps::{
+        FlowSet, HashKeys, Idle, Listener, ListenerKeyV6, Session, Settings, TRACKED_BLOCK, Tally, Target,
+    },
     verdict::counter_lines,
 };
 
@@ -16,8 +18,17 @@ use crate::config::checked::Config;
 /// The edge program and its maps, built from `lb-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pointsman-edge"));
 
-/// A flow that no reply was seen of is forgotten after this long: a SYN flood's flows soon make room.
-const UNREPLIED_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+/// Room for flows of slots that changed: 16 MiB.
+const TRACKED_FLOWS: u32 = 1 << 20;
+/// How many of them a CPU records a second: a SYN flood during a change cannot fill the table within the time
+/// that its flows are remembered.
+const TRACKED_BUDGET: u32 = 10_000;
+/// As the NLB's.
+const TRACKED_TCP_IDLE: std::time::Duration = std::time::Duration::from_secs(350);
+const TRACKED_UDP_IDLE: std::time::Duration = std::time::Duration::from_secs(120);
+/// A flow that no reply was seen of, or no second packet, is forgotten after this long: a SYN flood's flows
+/// soon make room.
+const OPENING_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
 /// A closed flow's entries linger as the peers' TIME_WAIT does on Linux, so that a late segment still
 /// finds its way; a new flow that finds no other place takes theirs before.
 const CLOSED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -33,6 +44,8 @@ pub struct Sizes {
     pub slots: u32,
     /// `nat` flows: a power of two.
     pub nat_flows: u32,
+    /// Flows of slots that changed: a power of two, 1,024 at least.
+    pub tracked_flows: u32,
 }
 
 impl Sizes {
@@ -43,12 +56,21 @@ impl Sizes {
             targets: config.limits.targets,
             slots: config.limits.slots,
             nat_flows: config.nat.as_ref().map_or(4, |nat| nat.flows),
+            tracked_flows: TRACKED_FLOWS,
         }
     }
 
     /// Entries for twice as many flows as sessions: sets that fill by chance stay rare.
     pub const fn flow_sets(&self) -> u32 {
         self.nat_flows / 2
+    }
+
+    pub const fn tracked_sets(&self) -> u32 {
+        self.tracked_flows / 4
+    }
+
+    pub const fn tracked_blocks(&self) -> u32 {
+        self.tracked_sets().div_ceil(TRACKED_BLOCK)
     }
 
     /// What the maps take, in bytes; the counters once for each of `cpus`.
@@ -60,6 +82,8 @@ impl Sizes {
             + array(self.slots, 8)
             + array(self.flow_sets(), size_of::<FlowSet>())
             + array(self.nat_flows, size_of::<Session>())
+            + array(self.tracked_sets(), size_of::<FlowSet>())
+            + array(self.tracked_blocks(), 8)
             + array(counter_lines(self.targets), size_of::<Tally>() * cpus)
     }
 }
@@ -75,10 +99,20 @@ pub fn settings(config: &Config) -> Settings {
         sessions_mask: sizes.nat_flows - 1,
         nat_first_port: u32::from(first),
         nat_ports: u32::from(last) + 1 - u32::from(first),
-        tcp_idle: nat.map_or(0, |nat| Tick::span(nat.tcp_idle_timeout)),
-        udp_idle: nat.map_or(0, |nat| Tick::span(nat.udp_idle_timeout)),
-        unreplied_idle: Tick::span(UNREPLIED_IDLE),
-        closed_idle: Tick::span(CLOSED_IDLE),
+        nat_idle: Idle {
+            tcp: nat.map_or(0, |nat| Tick::span(nat.tcp_idle_timeout)),
+            udp: nat.map_or(0, |nat| Tick::span(nat.udp_idle_timeout)),
+            opening: Tick::span(OPENING_IDLE),
+            closed: Tick::span(CLOSED_IDLE),
+        },
+        tracked_sets_mask: sizes.tracked_sets() - 1,
+        tracked_budget: TRACKED_BUDGET,
+        tracked_idle: Idle {
+            tcp: Tick::span(TRACKED_TCP_IDLE),
+            udp: Tick::span(TRACKED_UDP_IDLE),
+            opening: Tick::span(OPENING_IDLE),
+            closed: Tick::span(CLOSED_IDLE),
+        },
     }
 }
 
@@ -113,6 +147,8 @@ pub(super) fn object(sizes: &Sizes, settings: &Settings) -> Result<Ebpf, LoadErr
         .map_max_entries("TARGETS", sizes.targets + 1)
         .map_max_entries("FLOWS", sizes.flow_sets())
         .map_max_entries("SESSIONS", sizes.nat_flows)
+        .map_max_entries("TRACKED", sizes.tracked_sets())
+        .map_max_entries("TRACKED_BLOCKS", sizes.tracked_blocks())
         .map_max_entries("COUNTERS", counter_lines(sizes.targets))
         .override_global("SETTINGS", settings, true)
         .load(OBJECT)

@@ -45,7 +45,7 @@ impl NearMap {
             [] => self.map.store(first, NEAR_NOBODY),
             [(key, listener)] => {
                 self.stamp += 1;
-                let near = Near { stamp: self.stamp, key: **key, listener: **listener, reserved: [0; 2] };
+                let near = Near { stamp: self.stamp, key: **key, listener: **listener };
                 let (bytes, _) = near.as_bytes().as_chunks::<8>();
                 // The stamp stands in the first word: stored last, it vouches for the rest.
                 for (offset, word) in bytes.iter().enumerate().rev() {

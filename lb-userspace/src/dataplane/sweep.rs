@@ -52,7 +52,7 @@ impl NatTables {
         let mut live = 0;
         for place in (WORD..table.words()).step_by(stride) {
             let word = table.load(place);
-            if FlowWord::from_word(word).live(now, &self.settings) {
+            if FlowWord::from_word(word).live(now, &self.settings.nat_idle) {
                 live += 1;
             } else if word != FlowWord::FREE.word() {
                 table.swap(place, word, FlowWord::FREE.word());

@@ -68,6 +68,11 @@ fn program(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     for (verdict, traffic) in &status.verdicts {
         count(&mut family, &[("verdict", verdict)], traffic.bytes)?;
     }
+    let help = "Packets by what happened on their way beside its ending.";
+    let mut family = page.counter("note", Some(&packets), help)?;
+    for (note, packets) in &status.notes {
+        count(&mut family, &[("note", note)], *packets)?;
+    }
     let help = "How often slots of rings were rewritten.";
     count(&mut page.counter("ring_rewrites", None, help)?, NO_LABELS, status.ring.rewrites)?;
     let help = "Slots of rings that were rewritten.";

@@ -43,6 +43,7 @@ pub(crate) fn status() -> Status {
         ],
         target_groups: vec![trainers(), statistics()],
         verdicts: verdicts(),
+        notes: super::notes(&[]),
         ring: Ring { rewrites: 12, slots_rewritten: 43_210, last_change: Some(ago(123)) },
         probes: Probes { passed: 6_918, timed_out: 2, wrong_code: 1, failed: 0 },
     }

@@ -36,8 +36,8 @@ fn the_spelling_is_the_one_that_the_docs_promise() {
 }
 
 #[test]
-fn every_counter_line_is_in_one_verdict() {
-    let first = u64::from(Verdict::COUNT);
+fn every_counter_line_is_in_one_verdict_or_note() {
+    let first = u64::from(Verdict::COUNT + Note::COUNT);
     let targets = 3;
     let lines = lb_common::verdict::counter_lines(targets);
     let counters: Vec<Tally> = (1..=u64::from(lines))
@@ -52,9 +52,13 @@ fn every_counter_line_is_in_one_verdict() {
     }
     assert_eq!(verdicts[FORWARDED].packets, (first + 1) + (first + 3) + (first + 5) + (first + 7));
     assert_eq!(verdicts[RETURNED].packets, (first + 2) + (first + 4) + (first + 6) + (first + 8));
+    let notes = notes(&counters);
+    assert_eq!(notes.len(), Note::ALL.len());
+    for (line, note) in Note::ALL.iter().enumerate() {
+        assert_eq!(notes[note.name()], u64::from(Verdict::COUNT) + line as u64 + 1);
+    }
     let sum = |of: fn(&Traffic) -> u64| verdicts.values().map(of).sum::<u64>();
-    assert_eq!(sum(|it| it.packets), (1..=u64::from(lines)).sum::<u64>());
-    assert_eq!(sum(|it| it.bytes), 100 * (1..=u64::from(lines)).sum::<u64>());
+    assert_eq!(sum(|it| it.packets) + notes.values().sum::<u64>(), (1..=u64::from(lines)).sum::<u64>());
 }
 
 #[test]

@@ -2,14 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{maps::Tally, verdict::Verdict};
+use lb_common::{
+    maps::Tally,
+    verdict::{Note, Verdict},
+};
 
 /// What a line counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Line {
     Verdict(Verdict),
+    Note(Note),
     ToTarget(u32),
     FromTarget(u32),
+}
+
+impl From<Note> for Line {
+    fn from(note: Note) -> Self {
+        Self::Note(note)
+    }
 }
 
 impl From<Verdict> for Line {
@@ -27,10 +37,13 @@ pub(crate) const fn from_target(id: u32) -> Line {
 }
 
 impl Line {
-    /// The verdicts first, in their order, then two lines for each target, from target 0 on.
+    /// The verdicts first, in their order, then the notes, then two lines for each target, from target 0 on.
     fn from_index(index: usize) -> Self {
         let Some(beyond) = index.checked_sub(Verdict::ALL.len()) else {
             return Self::Verdict(Verdict::ALL[index]);
+        };
+        let Some(beyond) = beyond.checked_sub(Note::ALL.len()) else {
+            return Self::Note(Note::ALL[beyond]);
         };
         let id = u32::try_from(beyond / 2).expect("a small map");
         if beyond.is_multiple_of(2) { Self::ToTarget(id) } else { Self::FromTarget(id) }

@@ -6,8 +6,8 @@ use lb_common::{
     hash::scale,
     ids::TargetId,
     maps::{
-        HashKeys, TARGET_NAT, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target,
-        address_words,
+        HashKeys, TARGET_NAT, TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES,
+        Target, address_words,
     },
     outer::partial_checksum,
     parse::{V4, V6},
@@ -69,7 +69,7 @@ impl Node {
             mtu: 1500,
             interface: LOOPBACK,
             own_mac: EDGE,
-            flags: mode | TARGET_RESOLVED | TARGET_SERVES,
+            flags: mode | TARGET_RESOLVED | TARGET_SERVES | TARGET_OPENS,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use lb_common::maps::Tally;
+use lb_common::{maps::Tally, verdict::Note};
 
 use super::Line;
 
@@ -90,6 +90,14 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
+    /// This was noted of the packet, beside its ending.
+    #[track_caller]
+    pub(crate) fn noting(mut self, note: Note) -> Self {
+        let tally = self.moved.remove(&note.into());
+        assert_eq!(tally, Some(Tally { packets: 1, bytes: 0, new_flows: 0 }), "noted: {note:?}");
+        self
+    }
+
     /// One packet more of the frame's bytes on this line, and nothing on any other.
     #[track_caller]
     pub(crate) fn counted(self, line: impl Into<Line>) {

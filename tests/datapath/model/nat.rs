@@ -164,13 +164,13 @@ impl Table {
     fn lives(&self, session: &Session) -> bool {
         let (_, _, protocol) = session.flow;
         let patience = if session.closed() {
-            self.settings.closed_idle
+            self.settings.nat_idle.closed
         } else if !session.replied {
-            self.settings.unreplied_idle
+            self.settings.nat_idle.opening
         } else if protocol == UDP {
-            self.settings.udp_idle
+            self.settings.nat_idle.udp
         } else {
-            self.settings.tcp_idle
+            self.settings.nat_idle.tcp
         };
         self.now - session.silent_since <= patience
     }

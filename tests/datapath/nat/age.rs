@@ -1,6 +1,6 @@
 //! How long a flow may be silent. The tables are aged by hand, but for one test that waits.
 
-use lb_common::maps::Settings;
+use lb_common::maps::{Idle, Settings};
 use lb_common::verdict::Verdict;
 use pointsman::config::checked::Protocol::Tcp;
 
@@ -10,7 +10,7 @@ use crate::packet::{ACK, FIN, RST, TCP, UDP, syn};
 
 /// Ticks that a flow may be silent: settings differ for each kind, so that none is taken for another.
 fn patience(protocol: u8) -> u32 {
-    if protocol == UDP { settings().udp_idle } else { settings().tcp_idle }
+    if protocol == UDP { settings().nat_idle.udp } else { settings().nat_idle.tcp }
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_flow_goes_on_until_it_was_silent_too_long() {
 fn a_flow_without_a_reply_is_forgotten_sooner() {
     each(|lab, node, packet| {
         let port = lab.opens(node, &packet);
-        let patience = settings().unreplied_idle;
+        let patience = settings().nat_idle.opening;
         lab.age(patience - 1);
         lab.goes_on(node, &packet, port);
         lab.age(patience + 1);
@@ -52,7 +52,7 @@ fn a_closed_flow_lingers_and_is_forgotten() {
             let port = lab.opens(node, &packet);
             lab.goes_on(node, &packet.clone().flags(closing), port);
             lab.comes_back(node, &node.reply(&packet, port).flags(closing), &packet);
-            let patience = settings().closed_idle;
+            let patience = settings().nat_idle.closed;
             lab.age(patience - 1);
             lab.goes_on(node, &packet.clone().flags(ACK), port);
             lab.age(patience - 1);
@@ -103,7 +103,7 @@ fn a_silent_flows_port_and_place_go_to_another() {
     listen(&mut lab);
     let silent = first_packets(7);
     let ports = silent.clone().map(|(_, packet, node)| lab.opens(&node, &packet));
-    lab.age(settings().unreplied_idle + 1);
+    lab.age(settings().nat_idle.opening + 1);
     for ((_, packet, node), port) in first_packets(8).into_iter().zip(ports) {
         assert_eq!(lab.opens(&node, &packet), port, "the only port");
         lab.comes_back(&node, &node.reply(&packet, port), &packet);
@@ -115,7 +115,7 @@ fn a_silent_flows_port_and_place_go_to_another() {
 
 #[test]
 fn the_clock_that_flows_age_by_is_the_kernels() {
-    let quick = Settings { tcp_idle: 1, udp_idle: 1, unreplied_idle: 1, closed_idle: 1, ..settings() };
+    let quick = Settings { nat_idle: Idle { tcp: 1, udp: 1, opening: 1, closed: 1 }, ..settings() };
     let mut lab = Lab::with(quick);
     listen(&mut lab);
     let flows = first_packets(7).map(|(_, packet, node)| (lab.opens(&node, &packet), packet, node));

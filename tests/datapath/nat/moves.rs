@@ -76,7 +76,7 @@ fn what_a_former_target_says_does_not_close_the_flow_that_left_it() {
         let _ = lab.run(&first.reply(&packet, former).flags(last_words).frame());
         lab.goes_on(&second, &packet, port);
         // Half closed, it is silent longer than a closed one may be.
-        lab.age(lab.settings.closed_idle + 1);
+        lab.age(lab.settings.nat_idle.closed + 1);
         lab.goes_on(&second, &packet, port);
         lab.comes_back(&second, &second.reply(&packet, port), &packet);
     }
@@ -92,7 +92,7 @@ fn a_late_segment_of_the_former_connection_does_not_close_the_new_one() {
     lab.comes_back(&second, &second.reply(&packet, port), &packet);
     lab.age(1);
     lab.comes_back(&first, &first.reply(&packet, former).flags(FIN | ACK), &packet);
-    lab.age(lab.settings.closed_idle + 1);
+    lab.age(lab.settings.nat_idle.closed + 1);
     lab.goes_on(&second, &packet, port);
     lab.comes_back(&second, &second.reply(&packet, port), &packet);
 }

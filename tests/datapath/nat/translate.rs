@@ -156,7 +156,7 @@ fn a_packet_that_is_dropped_closes_no_flow() {
         lab.run(&back.hop_limit(1).frame()).drops().counted(Verdict::HopLimit);
         lab.run(&there.of_length(1401).frame()).drops().counted(Verdict::TooBig);
         // Longer than a closed flow is remembered, not as long as an open one.
-        lab.age(lab.settings.closed_idle + 1);
+        lab.age(lab.settings.nat_idle.closed + 1);
         lab.goes_on(&node, &packet.clone().flags(ACK), port);
     });
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lb_common::verdict::Verdict;
+use lb_common::verdict::{Note, Verdict};
 
 use crate::{
     cli::{
@@ -26,6 +26,7 @@ pub(super) fn page(status: &Status, now: SystemTime, width: Option<usize>) -> St
         page.group(group);
     }
     page.packets(status);
+    page.notes(status);
     page.text
 }
 
@@ -166,6 +167,21 @@ impl Page {
             }
         }
         if table.is_empty() { self.note("none so far") } else { self.table(table) }
+    }
+
+    /// What happened on packets' way beside its ending.
+    fn notes(&mut self, status: &Status) {
+        let columns = vec![Column::word("NOTE"), Column::number("PACKETS"), Column::text("MEANING")];
+        let mut table = Table::new(columns);
+        for (name, packets) in status.notes.iter().filter(|(_, packets)| **packets > 0) {
+            let note = Note::ALL.iter().find(|note| note.name() == name);
+            let meaning = note.map_or("", |note| note.meaning());
+            table.row(vec![name.clone(), units::count(*packets), meaning.to_owned()]);
+        }
+        if !table.is_empty() {
+            self.title("NOTES");
+            self.table(table);
+        }
     }
 }
 
