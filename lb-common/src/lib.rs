@@ -12,6 +12,7 @@ pub mod ids;
 pub mod maps;
 pub mod outer;
 pub mod parse;
+pub mod ranges;
 mod shared;
 pub mod slot;
 pub mod track;

@@ -40,7 +40,7 @@ pub const fn words_v4([first, _]: AddressWords) -> Be32 {
 }
 
 shared! {
-    /// Key of `LISTENERS_V4`. Port 0 is every port of the address.
+    /// Key of `LISTENERS_V4`. Port 0 is every port of the address, and where its port ranges are found.
     pub struct ListenerKeyV4: 8 bytes {
         pub address: Be32,
         pub port: Be16,
@@ -51,7 +51,7 @@ shared! {
 }
 
 shared! {
-    /// Key of `LISTENERS_V6`. Port 0 is every port of the address.
+    /// Key of `LISTENERS_V6`. Port 0 is every port of the address, and where its port ranges are found.
     pub struct ListenerKeyV6: 24 bytes {
         pub address: AddressWords,
         pub port: Be16,
@@ -122,6 +122,9 @@ pub const KIND_SERVICE: u32 = 1;
 pub const KIND_NAT: u32 = 2;
 /// [`Listener::kind`]: the address that `nat` sends from; replies to its port range are translated back.
 pub const KIND_NAT_RETURN: u32 = 3;
+/// [`Listener::kind`], at port 0 only: not one listener but the address's element of `RANGES`, which is number `ring`
+/// and of the stamp `slots`.
+pub const KIND_RANGES: u32 = 4;
 
 shared! {
     /// Value of `LISTENERS_V4` and `LISTENERS_V6`: what answers at an address.
@@ -132,7 +135,7 @@ shared! {
         pub ring: u32,
         /// How many slots the ring has.
         pub slots: u32,
-        /// `KIND_NAT_RETURN`: first and last port of the range, in host order.
+        /// First and last port of a listener on a port range, and of `KIND_NAT_RETURN`'s; in host order.
         pub first_port: u16,
         pub last_port: u16,
         pub reserved: [u64; 2],
