@@ -16,6 +16,7 @@ mod forward;
 mod frame;
 mod maps;
 mod nat;
+mod ranges;
 mod select;
 mod track;
 

@@ -4,7 +4,7 @@
 //! copy of a word that the daemon writes whole, or of a line whose fields it orders (see `Target`).
 #![expect(unsafe_code, reason = "reads map values by the pointers that the kernel's lookups give")]
 
-use core::ptr;
+use core::{ops::ControlFlow, ptr};
 
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, xdp_action},
@@ -20,6 +20,7 @@ use lb_common::{
         ListenerWords, NEAR_ASK, NEAR_NOBODY, Near, Session, Settings, TRACKED_BLOCK_BITS, Tally, Target,
         near_index,
     },
+    ranges::PortRanges,
     slot::Slot,
     verdict::{Note, Verdict, note_line},
 };
@@ -35,6 +36,8 @@ static LISTENERS_V4: HashMap<u64, Listener> = HashMap::with_max_entries(1, 0);
 static LISTENERS_V6: HashMap<[u64; 3], Listener> = HashMap::with_max_entries(1, 0);
 #[map]
 static NEAR: Array<Near> = Array::with_max_entries(lb_common::maps::NEAR, BPF_F_MMAPABLE);
+#[map]
+static RANGES: Array<PortRanges> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static RINGS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 // Mapped memory starts on a page, so an element of 64 bytes is one cache line and not two halves.
@@ -90,23 +93,29 @@ pub(crate) fn now() -> Tick {
 
 #[inline(always)]
 pub(crate) fn listener_v4(key: &ListenerKeyV4) -> Option<Listener> {
-    let words = key.words();
-    near(words).unwrap_or_else(|| {
-        let [key, ..] = words;
-        // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
-        unsafe { LISTENERS_V4.get(key) }.copied()
-    })
+    near(key.words()).unwrap_or_else(|| asked_v4(key))
 }
 
 #[inline(always)]
 pub(crate) fn listener_v6(key: &ListenerKeyV6) -> Option<Listener> {
-    near(key.words()).unwrap_or_else(|| {
-        let [first, last] = key.address;
-        let [p, q] = key.port.raw().to_ne_bytes();
-        let key = [first, last, u64::from_ne_bytes([p, q, key.protocol, 0, 0, 0, 0, 0])];
-        // SAFETY: as for IPv4.
-        unsafe { LISTENERS_V6.get(key) }.copied()
-    })
+    near(key.words()).unwrap_or_else(|| asked_v6(key))
+}
+
+/// What the big map says.
+#[inline(always)]
+pub(crate) fn asked_v4(key: &ListenerKeyV4) -> Option<Listener> {
+    let [key, ..] = key.words();
+    // SAFETY: the daemon replaces values whole, and the kernel frees the old one only after this run.
+    unsafe { LISTENERS_V4.get(key) }.copied()
+}
+
+#[inline(always)]
+pub(crate) fn asked_v6(key: &ListenerKeyV6) -> Option<Listener> {
+    let [first, last] = key.address;
+    let [p, q] = key.port.raw().to_ne_bytes();
+    let key = [first, last, u64::from_ne_bytes([p, q, key.protocol, 0, 0, 0, 0, 0])];
+    // SAFETY: as for IPv4.
+    unsafe { LISTENERS_V6.get(key) }.copied()
 }
 
 /// The listener, or that there is none; `None` where the big maps must be asked.
@@ -138,6 +147,29 @@ fn near(key: ListenerWords) -> Option<Option<Listener>> {
     } else {
         Some(Some(listener))
     }
+}
+
+/// Looks for the port in an element of `RANGES`: whether a listener has it, who is then in `found`. Goes on if the
+/// element is of another stamp, or was written meanwhile; then `found` is as it was.
+#[inline(always)]
+pub(crate) fn in_ranges(index: u32, stamp: u32, port: u16, found: &mut Listener) -> ControlFlow<bool> {
+    let Some(ranges) = RANGES.get_ptr(index) else { return ControlFlow::Continue(()) };
+    // SAFETY: a field's address inside the valid element.
+    let stamp_now = unsafe { &raw const (*ranges).stamp };
+    // SAFETY: valid and aligned, as a field of the element.
+    let before = unsafe { stamp_now.read_volatile() };
+    if before != u64::from(stamp) {
+        return ControlFlow::Continue(());
+    }
+    // SAFETY: a valid element. What the daemon changes meanwhile is not used: the stamp tells.
+    let there = unsafe { &*ranges };
+    let owner = there.listeners.get(there.owner(port)).copied();
+    // SAFETY: as above.
+    let after = unsafe { stamp_now.read_volatile() };
+    if before != after {
+        return ControlFlow::Continue(());
+    }
+    ControlFlow::Break(owner.map(|owner| *found = owner).is_some())
 }
 
 #[inline(always)]
@@ -333,4 +365,11 @@ pub(crate) fn session(index: u32) -> Option<SessionEntry> {
 pub(crate) fn argument<'a, T>(reference: *const T) -> Option<&'a T> {
     // SAFETY: only references of this program are passed so, and they outlive the call.
     unsafe { reference.as_ref() }
+}
+
+/// The same, of what the global function writes to.
+#[inline(always)]
+pub(crate) fn argument_mut<'a, T>(reference: *mut T) -> Option<&'a mut T> {
+    // SAFETY: as above; the caller keeps no other reference while the function runs.
+    unsafe { reference.as_mut() }
 }

@@ -3,29 +3,36 @@
 use lb_common::{
     hash::scale,
     ids::TargetId,
-    maps::{Listener, ListenerKeyV4, ListenerKeyV6, TARGET_RESOLVED, Target},
+    maps::{KIND_RANGES, Listener, ListenerKeyV4, ListenerKeyV6, TARGET_RESOLVED, Target},
     parse::{Family, Packet, UDP, V4, V6},
     verdict::Verdict,
     wire::Be16,
 };
 
-use crate::{maps, track};
+use crate::{maps, ranges::Ranges, track};
 
 /// UDP port of RoCEv2 (InfiniBand specification, volume 1, annex A17).
 const ROCE_V2: Be16 = Be16::new(4791);
 
 /// A family whose listeners are kept in a map of its own.
-pub(crate) trait Listen: Family {
+pub(crate) trait Listen: Ranges {
     /// The listener of exactly this port.
     fn at(packet: &Packet<Self>, port: Be16) -> Option<Listener>;
 
-    /// What listens at the packet's destination: on its very port first, else on every port.
+    /// What listens at the packet's destination: on its very port first, else on a range of ports, else on every
+    /// port.
     #[inline(always)]
     fn listener(packet: &Packet<Self>) -> Option<Listener> {
-        Self::at(packet, packet.destination_port()).or_else(|| {
-            // A listener on every port does not mean RDMA: its queue pairs live between two hosts' NICs.
-            let rdma = packet.protocol == UDP && packet.destination_port() == ROCE_V2;
-            if rdma { None } else { Self::at(packet, Be16::new(0)) }
+        let port = packet.destination_port();
+        // At port 0 stands what is on many ports.
+        let exact = if port == Be16::new(0) { None } else { Self::at(packet, port) };
+        exact.or_else(|| {
+            // A listener on many ports does not mean RDMA: its queue pairs live between two hosts' NICs.
+            if packet.protocol == UDP && port == ROCE_V2 {
+                return None;
+            }
+            let many = Self::at(packet, Be16::new(0))?;
+            if many.kind == KIND_RANGES { Self::within(packet, many) } else { Some(many) }
         })
     }
 }

@@ -70,8 +70,10 @@ pub struct Interface {
 pub struct Listener {
     pub name: String,
     pub address: IpAddr,
-    /// 0: every port.
+    /// 0: every port. Of a range: its first.
     pub port: u16,
+    /// Of a range; none if there is only one port, or every.
+    pub last_port: Option<u16>,
     pub protocol: Protocol,
     pub target_group: String,
     /// The program knows it: packets are forwarded.
@@ -194,6 +196,16 @@ pub fn notes(counters: &[Tally]) -> BTreeMap<String, u64> {
 
 /// [`verdicts`] takes the targets' lines in turns.
 const _: () = assert!(Direction::ToTarget as u32 == 0 && Direction::FromTarget as u32 == 1);
+
+impl Listener {
+    /// As the configuration writes them.
+    pub fn ports(&self) -> String {
+        match self.last_port {
+            Some(last) => format!("{}-{last}", self.port),
+            None => self.port.to_string(),
+        }
+    }
+}
 
 impl State {
     pub const ALL: [Self; 3] = [Self::Initial, Self::Healthy, Self::Unhealthy];

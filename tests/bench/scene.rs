@@ -19,7 +19,7 @@ use lb_common::{
     wire::{Be16, Be32},
 };
 use pointsman::{
-    config::checked::Protocol,
+    config::checked::{Ports, Protocol},
     core::plan::{ListenerKey, Step},
     dataplane::{Dataplane as _, kernel::Kernel, load::Sizes},
 };
@@ -55,6 +55,7 @@ impl Scene {
         let rings = u32::try_from(families.len() * targets.len())?;
         let sizes = Sizes {
             listeners: 16,
+            range_lists: 1,
             targets: 2 * targets.iter().sum::<u32>(),
             slots: rings * RING,
             nat_flows: if mode == Mode::Nat { NAT_FLOWS } else { 4 },
@@ -67,7 +68,8 @@ impl Scene {
             for (ring, count) in targets.iter().enumerate() {
                 scene.put_ring(*family, first_slot, first_id, *count)?;
                 for protocol in [Protocol::Tcp, Protocol::Udp] {
-                    let key = ListenerKey { address: vip(*family), port: nth_port(ring), protocol };
+                    let key =
+                        ListenerKey { address: vip(*family), ports: Ports::One(nth_port(ring)), protocol };
                     let kind = if mode == Mode::Nat { KIND_NAT } else { KIND_SERVICE };
                     let listener = Listener { kind, ring: first_slot, slots: RING, ..Listener::NOTHING };
                     scene.kernel.apply(&Step::PutListener { key, listener })?;
@@ -129,7 +131,7 @@ impl Scene {
     }
 
     fn put_return(&mut self, family: Family) -> Result<()> {
-        let key = ListenerKey { address: node(family), port: 0, protocol: Protocol::Tcp };
+        let key = ListenerKey { address: node(family), ports: Ports::Every, protocol: Protocol::Tcp };
         let (first_port, last_port) = NAT_PORTS;
         let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
         Ok(self.kernel.apply(&Step::PutListener { key, listener })?)

@@ -164,7 +164,7 @@ fn peers(world: &World, listening: usize) -> Vec<Option<u32>> {
     let listening = &world.listening[listening];
     let fits = |node: &&Node| match listening.kind {
         Kind::Service | Kind::NatReturn => node.id <= 6,
-        Kind::Nat => node.id > 6 && node.address.is_ipv4() == listening.at.is_ipv4(),
+        Kind::Nat => node.id > 6 && node.address.is_ipv4() == listening.address.is_ipv4(),
     };
     let nodes = world.nodes.values().filter(fits).map(|node| Some(node.id)).collect::<Vec<_>>();
     [nodes.as_slice(), &nodes, &[None]].concat()
@@ -189,13 +189,17 @@ fn world() -> World {
         ("10.0.0.1", "10.0.0.2", "10.0.0.3", [7, 8, 9]),
         ("[fd00::1]", "[fd00::2]", "[fd00::3]", [10, 11, 12]),
     ] {
-        let at = |address: &str, port: u16| format!("{address}:{port}").parse().expect("an address");
-        world.listen(Kind::Service, &[TCP], at(service, 80), &[1, 2, 3, 4, 5, 6, 0]);
-        world.listen(Kind::Service, &[UDP], at(service, 53), &[1, 2]);
-        world.listen(Kind::Service, &[TCP, UDP], at(any, 0), &[2, 1, 4]);
-        world.listen(Kind::Service, &[TCP], at(any, 443), &[3]);
-        world.listen(Kind::Nat, &[TCP], at(nat, 80), &[nat_nodes[0], nat_nodes[1], nat_nodes[2], 0]);
-        world.listen(Kind::Nat, &[TCP, UDP], at(nat, 0), &nat_nodes);
+        let at = |address: &str, ports: &str| format!("{address}:{ports}");
+        world.listen(Kind::Service, &[TCP], &at(service, "80"), &[1, 2, 3, 4, 5, 6, 0]);
+        world.listen(Kind::Service, &[UDP], &at(service, "53"), &[1, 2]);
+        world.listen(Kind::Service, &[TCP, UDP], &at(service, "1000-1999"), &[1, 4]);
+        world.listen(Kind::Service, &[TCP], &at(service, "1000-1099"), &[2]);
+        world.listen(Kind::Service, &[TCP, UDP], &at(any, "0"), &[2, 1, 4]);
+        world.listen(Kind::Service, &[TCP, UDP], &at(any, "4000-65535"), &[1]);
+        world.listen(Kind::Service, &[TCP], &at(any, "443"), &[3]);
+        world.listen(Kind::Nat, &[TCP], &at(nat, "80"), &[nat_nodes[0], nat_nodes[1], nat_nodes[2], 0]);
+        world.listen(Kind::Nat, &[TCP], &at(nat, "8000-8010"), &[nat_nodes[1]]);
+        world.listen(Kind::Nat, &[TCP, UDP], &at(nat, "0"), &nat_nodes);
     }
     world
 }

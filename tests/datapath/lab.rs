@@ -16,7 +16,7 @@ use lb_common::{
     verdict::counter_lines,
 };
 use pointsman::{
-    config::checked::Protocol,
+    config::checked::{Ports, Protocol},
     core::plan::{ListenerKey, Step},
     dataplane::{Dataplane as _, kernel::Kernel, load::Sizes},
 };
@@ -32,7 +32,17 @@ pub(crate) use self::{
 pub(crate) const LOOPBACK: u32 = 1;
 
 pub(crate) const SIZES: Sizes =
-    Sizes { listeners: 32, targets: 24, slots: 256, nat_flows: 1024, tracked_flows: 1024 };
+    Sizes { listeners: 32, range_lists: 8, targets: 24, slots: 256, nat_flows: 1024, tracked_flows: 1024 };
+
+/// `10.0.0.1:80`, `10.0.0.1:80-99`, or with port 0, which is every port.
+pub(crate) fn key(protocol: Protocol, at: &str) -> ListenerKey {
+    let (first, range) = at.rsplit_once('-').map_or((at, None), |(first, last)| (first, Some(last)));
+    let first = first.parse::<SocketAddr>().expect("an address and a port");
+    let last = range.map(|last| last.parse().expect("a port"));
+    let ports =
+        last.map_or_else(|| Ports::from(first.port()), |last| Ports::Range { first: first.port(), last });
+    ListenerKey { address: first.ip(), ports, protocol }
+}
 
 /// More than any frame of a test run: a page, less headroom and tailroom, and what the program adds.
 const ROOM: usize = 4096;
@@ -129,9 +139,16 @@ impl Lab {
     }
 
     pub(crate) fn listener(&mut self, protocol: Protocol, at: &str, listener: Listener) {
-        let at = at.parse::<SocketAddr>().expect("an address and a port");
-        let key = ListenerKey { address: at.ip(), port: at.port(), protocol };
+        let key = key(protocol, at);
+        let listener = match key.ports {
+            Ports::Range { first, last } => Listener { first_port: first, last_port: last, ..listener },
+            Ports::Every | Ports::One(_) => listener,
+        };
         self.apply(&Step::PutListener { key, listener });
+    }
+
+    pub(crate) fn remove_listener(&mut self, protocol: Protocol, at: &str) {
+        self.apply(&Step::RemoveListener { key: key(protocol, at) });
     }
 
     /// Listens for the replies of `nat`'s targets.

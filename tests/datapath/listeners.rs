@@ -40,15 +40,13 @@ fn a_listener_answers_at_its_address_port_and_protocol_only() {
 
 #[test]
 fn a_removed_listener_leaves_its_packets_to_the_host() {
-    use pointsman::core::plan::{ListenerKey, Step};
     let (mut lab, node) = (Lab::new(), Node::ipip(1, "10.2.0.1"));
     for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
         let packet = tcp(client, &format!("{vip}:80"));
         lab.service(Tcp, &format!("{vip}:80"), &[&node]);
         let expected = node.encapsulated(&lab.settings.keys, &packet);
         lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
-        let key = ListenerKey { address: packet.destination.ip(), port: 80, protocol: Tcp };
-        lab.apply(&Step::RemoveListener { key });
+        lab.remove_listener(Tcp, &format!("{vip}:80"));
         lab.run(&packet.frame()).passes().counted(Verdict::NotOurs);
     }
 }

@@ -13,6 +13,7 @@ mod listeners;
 mod model;
 mod nat;
 mod packet;
+mod ranges;
 mod redirect;
 mod truncation;
 mod unwrapping;

@@ -79,6 +79,8 @@ pub struct Encapsulation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub listeners: u32,
+    /// Pairs of address and protocol with listeners on port ranges.
+    pub range_lists: u32,
     pub targets: u32,
     /// Slots of all rings together.
     pub slots: u32,
@@ -97,10 +99,21 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub address: IpAddr,
-    /// `None`: every port.
-    pub port: Option<u16>,
+    pub ports: Ports,
     pub protocol: Protocol,
     pub target_group: GroupName,
+}
+
+/// Which ports a listener has. Of several that have one, the narrowest gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ports {
+    Every,
+    /// Two at least.
+    Range {
+        first: u16,
+        last: u16,
+    },
+    One(u16),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,6 +223,23 @@ name!(
 impl fmt::Display for TargetAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+/// Zero is every port, in the file as in the maps.
+impl From<u16> for Ports {
+    fn from(port: u16) -> Self {
+        if port == 0 { Self::Every } else { Self::One(port) }
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every => f.write_str("every port"),
+            Self::Range { first, last } => write!(f, "ports {first} to {last}"),
+            Self::One(port) => write!(f, "port {port}"),
+        }
     }
 }
 

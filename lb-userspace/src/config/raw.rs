@@ -1,13 +1,15 @@
 //! What the file says: every table and key, by its name in the file; no key besides. What the values
 //! mean is for [`super::check`] to say.
 
+use std::fmt;
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
 use super::{
-    faults::{Checked, Faults, Placed, Span},
+    faults::{Checked, Faults, Placed, Span, shown},
     read::{Field, Keys, Leaf, Value, wrong_type},
 };
 
@@ -93,6 +95,7 @@ shape! {
 shape! {
     RawLimits, "`[limits]`", keys "limits." {
         listeners: Number,
+        range_lists: Number,
         targets: Number,
         slots: Number,
     }
@@ -114,7 +117,7 @@ shape! {
     RawListener, "`[[listener]]`", keys "listener." {
         name: Text,
         address: Text,
-        port: Number,
+        port: Placed<RawPorts>,
         protocol: Text,
         target_group: Text,
     }
@@ -170,6 +173,13 @@ pub(super) enum RawPort {
     Word(String),
 }
 
+/// A port, or a range of ports in its place.
+#[derive(Clone, Debug)]
+pub(super) enum RawPorts {
+    Number(i64),
+    Range(String),
+}
+
 impl Leaf for String {
     const EXPECTED: &'static str = "a string";
     const EXPECTED_LIST: &'static str = "an array of strings";
@@ -204,5 +214,24 @@ impl Leaf for RawPort {
 
     fn from_value(value: &DeValue<'_>) -> Option<Self> {
         i64::from_value(value).map(Self::Number).or_else(|| String::from_value(value).map(Self::Word))
+    }
+}
+
+impl Leaf for RawPorts {
+    const EXPECTED: &'static str = "a port, or a range such as `29400-29499`";
+    const EXPECTED_LIST: &'static str = "an array of ports";
+
+    fn from_value(value: &DeValue<'_>) -> Option<Self> {
+        i64::from_value(value).map(Self::Number).or_else(|| String::from_value(value).map(Self::Range))
+    }
+}
+
+/// As the file has it.
+impl fmt::Display for RawPorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Range(text) => write!(f, "`{}`", shown(text)),
+        }
     }
 }

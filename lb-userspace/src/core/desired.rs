@@ -20,7 +20,7 @@ use super::{
     state::State,
 };
 use crate::{
-    config::checked::{self, Config, Forwarding, Protocol, TargetAddress, TargetGroup},
+    config::checked::{self, Config, Forwarding, Ports, Protocol, TargetAddress, TargetGroup},
     event::NextHop,
 };
 
@@ -55,15 +55,19 @@ fn service(
     wanted: &TargetGroup,
     group: &Group,
 ) -> Option<(ListenerKey, Listener)> {
-    let checked::Listener { address, port, protocol, target_group: _ } = *listener;
-    let key = ListenerKey { address, port: port.unwrap_or(0), protocol };
+    let checked::Listener { address, ports, protocol, target_group: _ } = *listener;
+    let key = ListenerKey { address, ports, protocol };
     let extent = group.extent()?;
     let (ring, slots) = (extent.first, extent.slots);
     let kind = match wanted.forwarding {
         Forwarding::Nat => KIND_NAT,
         Forwarding::Ipip => KIND_SERVICE,
     };
-    Some((key, Listener { kind, ring, slots, ..Listener::NOTHING }))
+    let (first_port, last_port) = match ports {
+        Ports::Range { first, last } => (first, last),
+        Ports::Every | Ports::One(_) => (0, 0),
+    };
+    Some((key, Listener { kind, ring, slots, first_port, last_port, ..Listener::NOTHING }))
 }
 
 /// Where the replies to `nat` come in.
@@ -72,7 +76,7 @@ fn nat_returns(config: &Config) -> BTreeMap<ListenerKey, Listener> {
     let (first_port, last_port) = (*nat.ports.start(), *nat.ports.end());
     let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
     let sources = [nat.ipv4_source.map(IpAddr::V4), nat.ipv6_source.map(IpAddr::V6)];
-    let key = |address, protocol| (ListenerKey { address, port: 0, protocol }, listener);
+    let key = |address, protocol| (ListenerKey { address, ports: Ports::Every, protocol }, listener);
     let keys = |address| [key(address, Protocol::Tcp), key(address, Protocol::Udp)];
     sources.into_iter().flatten().flat_map(keys).collect()
 }

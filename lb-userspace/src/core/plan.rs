@@ -21,13 +21,13 @@ use lb_common::{
 
 use self::moves::{ChangedRing, Moves};
 use super::{desired::Want, have::Have, ring::Ring, transition};
-use crate::config::checked::Protocol;
+use crate::config::checked::{Ports, Protocol};
 
-/// Key of a listener, of either family. Port 0 is every port.
+/// Key of a listener, of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerKey {
     pub address: IpAddr,
-    pub port: u16,
+    pub ports: Ports,
     pub protocol: Protocol,
 }
 

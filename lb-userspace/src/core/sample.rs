@@ -8,7 +8,7 @@ use std::{
 
 use crate::config::checked::{
     Api, CheckKind, Config, Encapsulation, Forwarding, GroupName, HealthCheck, Limits, Listener,
-    ListenerName, Nat, Node, Protocol, Seed, Target, TargetAddress, TargetGroup, XdpMode,
+    ListenerName, Nat, Node, Ports, Protocol, Seed, Target, TargetAddress, TargetGroup, XdpMode,
 };
 
 /// Some instant, the same for a whole test run.
@@ -37,7 +37,7 @@ pub(super) fn config() -> Config {
             ipv4_source: Some("10.8.3.0/20".parse().unwrap()),
             ipv6_source: Some("2001:db8:8::/64".parse().unwrap()),
         },
-        limits: Limits { listeners: 16, targets: 64, slots: 1000 },
+        limits: Limits { listeners: 16, range_lists: 4, targets: 64, slots: 1000 },
         api: Api { socket: "/run/pointsman.sock".into() },
         metrics: None,
         listeners: [].into(),
@@ -84,7 +84,7 @@ impl Config {
     /// A TCP listener on port 80.
     pub(super) fn listener(mut self, listener: &str, at: &str, group: &str) -> Self {
         let (address, target_group) = (at.parse().unwrap(), name(group));
-        let value = Listener { address, port: Some(80), protocol: Protocol::Tcp, target_group };
+        let value = Listener { address, ports: Ports::One(80), protocol: Protocol::Tcp, target_group };
         self.listeners.insert(ListenerName::parse(listener).unwrap(), value);
         self
     }

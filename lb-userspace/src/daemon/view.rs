@@ -13,7 +13,7 @@ use lb_common::{
 
 use super::books::Books;
 use crate::{
-    config::checked::{self, GroupName, ListenerName, TargetAddress},
+    config::checked::{self, GroupName, ListenerName, Ports, TargetAddress},
     core::{
         desired::Want,
         group::{Group, Member},
@@ -79,12 +79,18 @@ fn slots(want: Option<&Want>) -> BTreeMap<TargetId, u32> {
 
 impl Facts<'_> {
     fn listener(&self, name: &ListenerName, listener: &checked::Listener, settled: bool) -> status::Listener {
-        let checked::Listener { address, port, protocol, target_group } = listener;
+        let checked::Listener { address, ports, protocol, target_group } = listener;
+        let (port, last_port) = match *ports {
+            Ports::Every => (0, None),
+            Ports::Range { first, last } => (first, Some(last)),
+            Ports::One(port) => (port, None),
+        };
         let placed = self.state.groups().get(target_group).is_some_and(|group| group.extent().is_some());
         status::Listener {
             name: name.to_string(),
             address: *address,
-            port: port.unwrap_or(0),
+            port,
+            last_port,
             protocol: *protocol,
             target_group: target_group.to_string(),
             live: settled && placed,

@@ -1,10 +1,10 @@
 //! The maps in the kernel, and the program on its interfaces.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use aya::{
     Ebpf,
-    maps::{HashMap, Map, MapData, MapError, PerCpuArray, xdp::DevMapHash},
+    maps::{HashMap, MapData, PerCpuArray, xdp::DevMapHash},
     programs::{
         Xdp,
         xdp::{XdpLinkId, XdpMode as AyaMode},
@@ -12,27 +12,19 @@ use aya::{
 };
 use lb_common::{
     ids::TargetId,
-    maps::{
-        Device, DeviceKey, FlowSet, Listener, ListenerKeyV4, ListenerKeyV6, Mac, NEAR, Near, Session,
-        Settings, Tally, Target, address_words,
-    },
-    parse::{TCP, UDP},
+    maps::{Device, DeviceKey, FlowSet, Mac, Session, Settings, Tally, Target},
     slot::Slot,
-    wire::{Be16, Be32},
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
     Dataplane, Have, WriteError,
-    load::{self, LoadError, Sizes, open},
+    listeners::Listeners,
+    load::{self, LoadError, Sizes, open, open_mapped},
     mapped::Mapped,
-    near::NearMap,
     sweep::NatTables,
 };
-use crate::{
-    config::checked::{Protocol, XdpMode},
-    core::plan::{ListenerKey, Step},
-};
+use crate::{config::checked::XdpMode, core::plan::Step};
 
 /// The name of the edge program in the object.
 const PROGRAM: &str = "edge";
@@ -42,12 +34,10 @@ const ANY: u64 = 0;
 pub struct Kernel {
     ebpf: Ebpf,
     sizes: Sizes,
-    listeners_v4: HashMap<MapData, ListenerKeyV4, Listener>,
-    listeners_v6: HashMap<MapData, ListenerKeyV6, Listener>,
+    listeners: Listeners,
     counters: PerCpuArray<MapData, Tally>,
     devices: HashMap<MapData, DeviceKey, Device>,
     egress: DevMapHash<MapData>,
-    near: NearMap,
     targets: Mapped,
     rings: Mapped,
     nat: Arc<NatTables>,
@@ -88,21 +78,16 @@ impl Kernel {
     /// What the kernel said, with what would help.
     pub fn load(sizes: Sizes, settings: &Settings) -> Result<Self, LoadError> {
         let mut ebpf = load::object(&sizes, settings)?;
-        let near = take(&mut ebpf, "NEAR")?;
-        let (targets, rings) = (take(&mut ebpf, "TARGETS")?, take(&mut ebpf, "RINGS")?);
-        let (flows, sessions) = (take(&mut ebpf, "FLOWS")?, take(&mut ebpf, "SESSIONS")?);
-        let flows = mapped("FLOWS", flows, sizes.flow_sets(), size_of::<FlowSet>())?;
-        let sessions = mapped("SESSIONS", sessions, sizes.nat_flows, size_of::<Session>())?;
+        let flows = open_mapped(&mut ebpf, "FLOWS", sizes.flow_sets(), size_of::<FlowSet>())?;
+        let sessions = open_mapped(&mut ebpf, "SESSIONS", sizes.nat_flows, size_of::<Session>())?;
         let kernel = Self {
             nat: Arc::new(NatTables::new(flows, sessions, *settings)),
-            listeners_v4: open(&mut ebpf, "LISTENERS_V4")?,
-            listeners_v6: open(&mut ebpf, "LISTENERS_V6")?,
+            listeners: Listeners::open(&mut ebpf, &sizes)?,
             counters: open(&mut ebpf, "COUNTERS")?,
             devices: open(&mut ebpf, "DEVICES")?,
             egress: open(&mut ebpf, "EGRESS")?,
-            near: NearMap::new(mapped("NEAR", near, NEAR, size_of::<Near>())?),
-            targets: mapped("TARGETS", targets, sizes.targets + 1, size_of::<Target>())?,
-            rings: mapped("RINGS", rings, sizes.slots, size_of::<Slot>())?,
+            targets: open_mapped(&mut ebpf, "TARGETS", sizes.targets + 1, size_of::<Target>())?,
+            rings: open_mapped(&mut ebpf, "RINGS", sizes.slots, size_of::<Slot>())?,
             sizes,
             links: BTreeMap::new(),
             ebpf,
@@ -173,44 +158,6 @@ impl Kernel {
             self.targets.store(first + offset, *word);
         }
     }
-
-    fn put_listener(&mut self, key: &ListenerKey, listener: &Listener) -> Result<(), WriteError> {
-        let capacity = self.sizes.listeners;
-        match map_key(key) {
-            MapKey::V4(key) => {
-                self.listeners_v4
-                    .insert(key, listener, ANY)
-                    .map_err(|e| full("LISTENERS_V4", capacity, e))?;
-                self.near.put(key.words(), *listener);
-                Ok(())
-            }
-            MapKey::V6(key) => {
-                self.listeners_v6
-                    .insert(key, listener, ANY)
-                    .map_err(|e| full("LISTENERS_V6", capacity, e))?;
-                self.near.put(key.words(), *listener);
-                Ok(())
-            }
-        }
-    }
-
-    fn remove_listener(&mut self, key: &ListenerKey) -> Result<(), WriteError> {
-        let (map, removed) = match map_key(key) {
-            MapKey::V4(key) => {
-                self.near.remove(key.words());
-                ("LISTENERS_V4", self.listeners_v4.remove(&key))
-            }
-            MapKey::V6(key) => {
-                self.near.remove(key.words());
-                ("LISTENERS_V6", self.listeners_v6.remove(&key))
-            }
-        };
-        match removed {
-            // What is gone already is as it should be.
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(source) => Err(WriteError::Kernel { map, source }),
-        }
-    }
 }
 
 impl Dataplane for Kernel {
@@ -222,8 +169,8 @@ impl Dataplane for Kernel {
                     self.rings.store(*index as usize, slot.word());
                 }
             }
-            Step::PutListener { key, listener } => self.put_listener(key, listener)?,
-            Step::RemoveListener { key } => self.remove_listener(key)?,
+            Step::PutListener { key, listener } => self.listeners.set(key, Some(listener))?,
+            Step::RemoveListener { key } => self.listeners.set(key, None)?,
             Step::RemoveTarget { id } => {
                 let first = id.index() as usize * 8;
                 (first..first + 8).for_each(|word| self.targets.store(word, 0));
@@ -233,20 +180,7 @@ impl Dataplane for Kernel {
     }
 
     fn have(&self) -> Result<Have, WriteError> {
-        let mut have = Have::default();
-        for entry in self.listeners_v4.iter() {
-            let (key, listener) =
-                entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V4", source })?;
-            let address = IpAddr::from(key.address.get().to_be_bytes());
-            have.listeners.insert(listener_key(address, key.port, key.protocol), listener);
-        }
-        for entry in self.listeners_v6.iter() {
-            let (key, listener) =
-                entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V6", source })?;
-            let address =
-                IpAddr::from(<[u8; 16]>::read_from_bytes(key.address.as_bytes()).unwrap_or_default());
-            have.listeners.insert(listener_key(address, key.port, key.protocol), listener);
-        }
+        let mut have = Have { listeners: self.listeners.held()?.into_iter().collect(), ..Have::default() };
         for id in (1..=self.sizes.targets).filter_map(TargetId::new) {
             let first = id.index() as usize * 8;
             let words: [u64; 8] = std::array::from_fn(|offset| self.targets.load(first + offset));
@@ -279,60 +213,10 @@ pub(super) fn attached(
     })
 }
 
-enum MapKey {
-    V4(ListenerKeyV4),
-    V6(ListenerKeyV6),
-}
-
-fn map_key(key: &ListenerKey) -> MapKey {
-    let protocol = match key.protocol {
-        Protocol::Tcp => TCP,
-        Protocol::Udp => UDP,
-    };
-    let port = Be16::new(key.port);
-    match key.address {
-        IpAddr::V4(address) => {
-            MapKey::V4(ListenerKeyV4 { address: Be32::new(address.to_bits()), port, protocol, reserved: 0 })
-        }
-        IpAddr::V6(_) => MapKey::V6(ListenerKeyV6 {
-            address: address_words(key.address),
-            port,
-            protocol,
-            reserved: 0,
-            reserved_too: 0,
-        }),
-    }
-}
-
-const fn listener_key(address: IpAddr, port: Be16, protocol: u8) -> ListenerKey {
-    let protocol = if protocol == UDP { Protocol::Udp } else { Protocol::Tcp };
-    ListenerKey { address, port: port.get(), protocol }
-}
-
 pub(super) fn sum(cpus: &[Tally]) -> Tally {
     cpus.iter().fold(Tally { packets: 0, bytes: 0, new_flows: 0 }, |total, cpu| Tally {
         packets: total.packets + cpu.packets,
         bytes: total.bytes + cpu.bytes,
         new_flows: total.new_flows + cpu.new_flows,
     })
-}
-
-fn full(map: &'static str, capacity: u32, source: MapError) -> WriteError {
-    if let MapError::SyscallError(error) = &source
-        && error.io_error.raw_os_error() == Some(nix::libc::E2BIG)
-    {
-        return WriteError::Full { map, capacity };
-    }
-    WriteError::Kernel { map, source }
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, LoadError> {
-    match ebpf.take_map(name) {
-        Some(Map::Array(data)) => Ok(data),
-        _ => Err(LoadError::Missing { what: "array", name }),
-    }
-}
-
-fn mapped(map: &'static str, data: MapData, elements: u32, size: usize) -> Result<Mapped, LoadError> {
-    Mapped::new(data, elements as usize, size).map_err(|source| LoadError::Memory { map, source })
 }

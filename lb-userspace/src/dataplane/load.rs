@@ -10,9 +10,11 @@ use lb_common::{
     maps::{
         FlowSet, HashKeys, Idle, Listener, ListenerKeyV6, Session, Settings, TRACKED_BLOCK, Tally, Target,
     },
+    ranges::PortRanges,
     verdict::counter_lines,
 };
 
+use super::{mapped::Mapped, ranges::SPARE};
 use crate::config::checked::Config;
 
 /// The edge program and its maps, built from `lb-ebpf`.
@@ -38,6 +40,8 @@ const CLOSED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct Sizes {
     /// Listeners of each family.
     pub listeners: u32,
+    /// Pairs of address and protocol with listeners on port ranges.
+    pub range_lists: u32,
     /// Highest id of a target.
     pub targets: u32,
     /// Slots of all rings together.
@@ -53,11 +57,17 @@ impl Sizes {
         Self {
             // `nat` listens on its own addresses for replies: two protocols, two families.
             listeners: config.limits.listeners + 4,
+            range_lists: config.limits.range_lists,
             targets: config.limits.targets,
             slots: config.limits.slots,
             nat_flows: config.nat.as_ref().map_or(4, |nat| nat.flows),
             tracked_flows: TRACKED_FLOWS,
         }
+    }
+
+    /// A list is written beside the one in use.
+    pub const fn range_elements(&self) -> u32 {
+        self.range_lists + SPARE
     }
 
     /// Entries for twice as many flows as sessions: sets that fill by chance stay rare.
@@ -78,6 +88,7 @@ impl Sizes {
         let array = |elements: u32, size: usize| u64::from(elements) * size as u64;
         let listener = size_of::<ListenerKeyV6>() + size_of::<Listener>();
         array(self.listeners, 2 * listener)
+            + array(self.range_elements(), size_of::<PortRanges>())
             + array(self.targets + 1, size_of::<Target>())
             + array(self.slots, 8)
             + array(self.flow_sets(), size_of::<FlowSet>())
@@ -143,6 +154,7 @@ pub(super) fn object(sizes: &Sizes, settings: &Settings) -> Result<Ebpf, LoadErr
     EbpfLoader::new()
         .map_max_entries("LISTENERS_V4", sizes.listeners)
         .map_max_entries("LISTENERS_V6", sizes.listeners)
+        .map_max_entries("RANGES", sizes.range_elements())
         .map_max_entries("RINGS", sizes.slots)
         .map_max_entries("TARGETS", sizes.targets + 1)
         .map_max_entries("FLOWS", sizes.flow_sets())
@@ -162,6 +174,19 @@ pub(super) fn open<T: TryFrom<Map, Error = MapError>>(
 ) -> Result<T, LoadError> {
     let map = ebpf.take_map(name).ok_or(LoadError::Missing { what: "map", name })?;
     T::try_from(map).map_err(|source| LoadError::Open { map: name, source })
+}
+
+/// An array by its name, in the daemon's own memory.
+pub(super) fn open_mapped(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    elements: u32,
+    size: usize,
+) -> Result<Mapped, LoadError> {
+    let Some(Map::Array(map)) = ebpf.take_map(name) else {
+        return Err(LoadError::Missing { what: "array", name });
+    };
+    Mapped::new(map, elements as usize, size).map_err(|source| LoadError::Memory { map: name, source })
 }
 
 pub(super) fn map_error(source: aya::EbpfError) -> LoadError {

@@ -3,11 +3,13 @@
 pub mod fake;
 pub mod interface;
 pub mod kernel;
+mod listeners;
 pub mod load;
 mod mapped;
 mod near;
 pub mod node;
 pub mod ports;
+mod ranges;
 pub mod sweep;
 
 pub use crate::core::have::Have;
@@ -30,6 +32,8 @@ pub trait Dataplane {
 pub enum WriteError {
     #[error("map `{map}` is full at {capacity} entries")]
     Full { map: &'static str, capacity: u32 },
+    #[error("an address has more than {most} listeners on port ranges of one protocol")]
+    TooManyRanges { most: usize },
     #[error("access to map `{map}`")]
     Kernel { map: &'static str, source: aya::maps::MapError },
     #[error("add `ifindex` {interface} to the devices that packets may leave by")]

@@ -83,7 +83,7 @@ fn listeners(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     let mut family =
         page.gauge("listener_live", "Whether the program forwards what comes to the listener.")?;
     for listener in &status.listeners {
-        let (address, port) = (listener.address.to_string(), listener.port.to_string());
+        let (address, port) = (listener.address.to_string(), listener.ports());
         let protocol = listener.protocol.to_string();
         let labels = [
             ("listener", listener.name.as_str()),

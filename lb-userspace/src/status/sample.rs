@@ -70,7 +70,8 @@ fn ago(seconds: u64) -> Timestamp {
 
 fn listener(name: &str, address: &str, port: u16, protocol: Protocol, group: &str) -> Listener {
     let address = address.parse().unwrap();
-    Listener { name: name.to_owned(), address, port, protocol, target_group: group.to_owned(), live: true }
+    let (name, target_group) = (name.to_owned(), group.to_owned());
+    Listener { name, address, port, last_port: None, protocol, target_group, live: true }
 }
 
 fn trainers() -> TargetGroup {

@@ -36,6 +36,14 @@ fn the_spelling_is_the_one_that_the_docs_promise() {
 }
 
 #[test]
+fn a_listeners_ports_are_told_as_the_configuration_writes_them() {
+    let [mut web, _, statsd] = <[Listener; 3]>::try_from(sample::status().listeners).unwrap();
+    assert_eq!((web.ports(), statsd.ports()), ("80".to_owned(), "0".to_owned()));
+    web.last_port = Some(89);
+    assert_eq!(web.ports(), "80-89");
+}
+
+#[test]
 fn every_counter_line_is_in_one_verdict_or_note() {
     let first = u64::from(Verdict::COUNT + Note::COUNT);
     let targets = 3;

@@ -45,7 +45,7 @@ impl Lab {
     }
 
     /// A map of the program, found as `bpftool` would find it.
-    fn table<T: aya::Pod>(&mut self, name: &str) -> Array<MapData, T> {
+    pub(crate) fn table<T: aya::Pod>(&mut self, name: &str) -> Array<MapData, T> {
         let program = self.kernel.program().expect("the edge program");
         let ids = program.info().expect("the program's info").map_ids().expect("its maps").expect("its maps");
         let maps = ids.into_iter().map(|id| MapData::from_id(id).expect("a map that is there"));

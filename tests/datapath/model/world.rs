@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use lb_common::{maps::TARGET_RESOLVED, verdict::Verdict};
-use pointsman::config::checked::Protocol;
+use pointsman::config::checked::{Ports, Protocol};
 
 use super::headers::Headers;
-use crate::lab::{Lab, NAT_V4, NAT_V6, Node};
+use crate::lab::{Lab, NAT_V4, NAT_V6, Node, key};
 use crate::packet::{TCP, UDP};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,9 @@ pub(crate) enum Kind {
 /// What answers at an address.
 #[derive(Clone, Debug)]
 pub(crate) struct Listening {
-    pub(crate) at: SocketAddr,
+    pub(crate) address: IpAddr,
+    /// All of them for one on every port.
+    pub(crate) ports: RangeInclusive<u16>,
     pub(crate) protocol: u8,
     pub(crate) kind: Kind,
     pub(crate) ring: Vec<Option<u32>>,
@@ -39,16 +42,29 @@ impl World {
         let mut world = Self::default();
         world.nodes.extend(nodes.into_iter().map(|node| (node.id, node)));
         for address in [NAT_V4, NAT_V6] {
-            world.listen(Kind::NatReturn, &[TCP, UDP], SocketAddr::new(address, 0), &[]);
+            world.listen(Kind::NatReturn, &[TCP, UDP], &SocketAddr::new(address, 0).to_string(), &[]);
         }
         world
     }
 
-    pub(crate) fn listen(&mut self, kind: Kind, protocols: &[u8], at: SocketAddr, ring: &[u32]) {
+    pub(crate) fn listen(&mut self, kind: Kind, protocols: &[u8], at: &str, ring: &[u32]) {
+        let key = key(Protocol::Tcp, at);
+        let ports = match key.ports {
+            Ports::Every => 0..=u16::MAX,
+            Ports::Range { first, last } => first..=last,
+            Ports::One(port) => port..=port,
+        };
         for protocol in protocols {
             // Zero is nobody.
             let ring = ring.iter().map(|id| (*id > 0).then_some(*id)).collect();
-            self.listening.push(Listening { at, protocol: *protocol, kind, ring, first_slot: 0 });
+            self.listening.push(Listening {
+                address: key.address,
+                ports: ports.clone(),
+                protocol: *protocol,
+                kind,
+                ring,
+                first_slot: 0,
+            });
         }
     }
 
@@ -60,7 +76,7 @@ impl World {
         for listening in self.listening.iter_mut().filter(|listening| listening.kind != Kind::NatReturn) {
             let nodes = vec![&self.nodes[&1]; listening.ring.len()];
             let protocol = if listening.protocol == TCP { Protocol::Tcp } else { Protocol::Udp };
-            let at = listening.at.to_string();
+            let at = listening.at();
             listening.first_slot = match listening.kind {
                 Kind::Service | Kind::NatReturn => lab.service(protocol, &at, &nodes),
                 Kind::Nat => lab.nat(protocol, &at, &nodes),
@@ -83,12 +99,17 @@ impl World {
         lab.slot(index, id.map(|id| self.nodes[&id].id()));
     }
 
-    /// The listener of exactly this port, else the one of every port. That one does not mean RDMA.
+    /// The listener with the fewest ports, this one among them. Only one on this very port means RDMA.
     pub(super) fn listening(&self, headers: &Headers) -> Option<&Listening> {
         let Headers { destination, protocol, .. } = headers;
-        let exact = self.at(destination.ip(), destination.port(), *protocol);
         let rdma = *protocol == UDP && destination.port() == 4791;
-        exact.or_else(|| self.at(destination.ip(), 0, *protocol).filter(|_| !rdma))
+        let has = |listening: &&Listening| {
+            listening.address == destination.ip()
+                && listening.protocol == *protocol
+                && listening.ports.contains(&destination.port())
+                && !(rdma && listening.ports.len() > 1)
+        };
+        self.listening.iter().filter(has).min_by_key(|listening| listening.ports.len())
     }
 
     /// The node that the ring names for a flow.
@@ -100,9 +121,14 @@ impl World {
         let node = &self.nodes[&id];
         if node.flags & TARGET_RESOLVED == 0 { Err(Verdict::NextHopUnresolved) } else { Ok(node) }
     }
+}
 
-    fn at(&self, address: IpAddr, port: u16, protocol: u8) -> Option<&Listening> {
-        let at = SocketAddr::new(address, port);
-        self.listening.iter().find(|listening| listening.at == at && listening.protocol == protocol)
+impl Listening {
+    /// As [`key`] reads it.
+    fn at(&self) -> String {
+        let (first, last) = (*self.ports.start(), *self.ports.end());
+        let port = if self.ports == (0..=u16::MAX) { 0 } else { first };
+        let one = SocketAddr::new(self.address, port);
+        if port == 0 || first == last { one.to_string() } else { format!("{one}-{last}") }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, SystemTime},
 };
 
@@ -101,7 +101,7 @@ impl Page {
         for listener in listeners {
             table.row(vec![
                 listener.name.clone(),
-                listens_on(listener.address, listener.port),
+                listens_on(listener),
                 listener.protocol.to_string(),
                 if listener.live { "yes" } else { "NO" }.to_owned(),
                 listener.target_group.clone(),
@@ -225,10 +225,12 @@ const fn mode(mode: XdpMode) -> &'static str {
     }
 }
 
-fn listens_on(address: IpAddr, port: u16) -> String {
-    match port {
-        0 => format!("{address}, every port"),
-        _ => SocketAddr::new(address, port).to_string(),
+fn listens_on(listener: &Listener) -> String {
+    let Listener { address, port, last_port, .. } = listener;
+    match last_port {
+        None if *port == 0 => format!("{address}, every port"),
+        None => SocketAddr::new(*address, *port).to_string(),
+        Some(last) => format!("{}-{last}", SocketAddr::new(*address, *port)),
     }
 }
 

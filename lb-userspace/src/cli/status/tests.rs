@@ -107,6 +107,15 @@ fn a_daemon_with_nothing_to_do_says_so() {
 }
 
 #[test]
+fn a_range_of_ports_is_shown_as_it_is_written() {
+    let mut status = sample::status();
+    status.listeners.iter_mut().for_each(|listener| listener.last_port = Some(29_499));
+    let page = page_of(&status, None);
+    assert!(page.contains("  198.51.100.10:80-29499 "), "{page}");
+    assert!(page.contains("  [2001:db8:100::10]:80-29499 "), "{page}");
+}
+
+#[test]
 fn a_group_without_targets_or_listeners_is_shown() {
     let mut status = sample::status();
     let group = status.target_groups.first_mut().unwrap();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::{
     ROCE,
     groups::OneGroup,
-    listeners::OneListener,
+    listeners::{OneListener, ranges},
     sources::{OneEncapsulation, OneNat},
 };
 use crate::config::{
@@ -100,6 +100,13 @@ impl Parts<'_> {
         let Ok(limits) = self.limits else { return };
         let listeners = self.listeners.iter().map(|listener| (1, &listener.at));
         fits("listeners", limits.listeners, "`limits.listeners`", listeners, faults);
+        fits(
+            "pairs of address and protocol with port ranges",
+            limits.range_lists,
+            "`limits.range_lists`",
+            ranges::lists(self.listeners),
+            faults,
+        );
         let targets = self.groups.iter().flat_map(OneGroup::targets).map(|target| (1, &target.at));
         fits("targets", limits.targets / 2, "half of `limits.targets`", targets, faults);
         let rings =

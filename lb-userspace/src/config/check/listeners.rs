@@ -1,15 +1,17 @@
 //! `[[listener]]`: each by itself, then no two alike.
 
+pub(super) mod ranges;
+
 use std::net::IpAddr;
 
 use super::{
     ROCE, unique,
-    values::{ADDRESS, NAME},
+    values::{ADDRESS, NAME, port_number},
 };
 use crate::config::{
-    checked::{GroupName, Listener, ListenerName, Protocol},
+    checked::{GroupName, Listener, ListenerName, Ports, Protocol},
     faults::{Checked, Faults, Placed, Span},
-    raw::RawListener,
+    raw::{RawListener, RawPorts},
 };
 
 /// A listener whose fields stand, each for itself; what it has to do with others is not yet seen.
@@ -17,7 +19,7 @@ pub(super) struct OneListener {
     pub(super) at: Span,
     pub(super) name: Checked<Placed<ListenerName>>,
     pub(super) address: Checked<Placed<IpAddr>>,
-    pub(super) port: Checked<Placed<Option<u16>>>,
+    pub(super) ports: Checked<Placed<Ports>>,
     pub(super) protocol: Checked<Placed<Protocol>>,
     pub(super) target_group: Checked<Placed<GroupName>>,
 }
@@ -32,65 +34,77 @@ pub(super) fn check(raw: Vec<Placed<RawListener>>, faults: &mut Faults) -> Vec<O
     );
     let ends = listeners.iter().filter_map(|listener| Some((listener.end()?, &listener.at)));
     unique(
-        ends.map(|((address, port, protocol), at)| ((address, port.unwrap_or(0), protocol), at)),
-        |(address, port, protocol), line| {
-            let port = if *port == 0 { "every port".to_owned() } else { format!("port {port}") };
+        ends,
+        |(address, ports, protocol), line| {
             format!(
-                "{protocol} on {port} of {address} belongs to the listener in line {line}; \
+                "{protocol} on {ports} of {address} belongs to the listener in line {line}; \
                     allowed: one listener for each address, port and protocol"
             )
         },
         faults,
     );
+    ranges::check(&listeners, faults);
     listeners
 }
 
 fn check_one(raw: Placed<RawListener>, faults: &mut Faults) -> OneListener {
     let Placed { at, value, .. } = raw;
-    let RawListener { name, address, port, protocol, target_group } = value;
+    let RawListener { name, address, port: ports, protocol, target_group } = value;
     let name = name.required(NAME, faults).and_then(|text| text.name(ListenerName::parse, faults));
     let address = address.required(ADDRESS, faults).and_then(|text| text.address(faults));
     let protocol = protocol
         .required("`tcp`, `udp`", faults)
         .and_then(|text| text.one_of(&[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)], faults));
-    let port = port.required(PORT, faults).and_then(|port| check_port(port, &protocol, faults));
+    let ports = ports.required(PORT, faults).and_then(|ports| check_ports(ports, &protocol, faults));
     let target_group = target_group
         .required("the name of a target group", faults)
         .and_then(|text| text.name(GroupName::parse, faults));
-    OneListener { at, name, address, port, protocol, target_group }
+    OneListener { at, name, address, ports, protocol, target_group }
 }
 
-const PORT: &str = "1 to 65535, or 0 for every port";
+const PORT: &str = "1 to 65535, a range such as `29400-29499`, or 0 for every port";
 
-fn check_port(
-    port: Placed<i64>,
+fn check_ports(
+    ports: Placed<RawPorts>,
     protocol: &Checked<Placed<Protocol>>,
     faults: &mut Faults,
-) -> Checked<Placed<Option<u16>>> {
+) -> Checked<Placed<Ports>> {
     let udp = protocol.as_ref().is_ok_and(|protocol| protocol.value == Protocol::Udp);
-    match u16::try_from(port.value) {
-        Ok(ROCE) if udp => {
-            port.refuse("any other port: UDP 4791 is RoCEv2, which must not pass a balancer", faults)
+    let parsed = match &ports.value {
+        RawPorts::Number(number) => u16::try_from(*number).ok().map(Ports::from),
+        RawPorts::Range(text) => range(text),
+    };
+    match parsed {
+        Some(Ports::One(ROCE)) if udp => {
+            ports.refuse("any other port: UDP 4791 is RoCEv2, which must not pass a balancer", faults)
         }
-        Ok(0) => Ok(port.with(None)),
-        Ok(number) => Ok(port.with(Some(number))),
-        Err(_) => port.refuse(PORT, faults),
+        Some(Ports::Range { first, last }) if udp && (first..=last).contains(&ROCE) => {
+            ports.refuse("ranges without UDP 4791, which is RoCEv2 and must not pass a balancer", faults)
+        }
+        Some(parsed) => Ok(ports.with(parsed)),
+        None => ports.refuse(PORT, faults),
     }
+}
+
+fn range(text: &str) -> Option<Ports> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (port_number(first)?, port_number(last)?);
+    (1..last).contains(&first).then_some(Ports::Range { first, last })
 }
 
 impl OneListener {
     /// What no two listeners share.
-    fn end(&self) -> Option<(IpAddr, Option<u16>, Protocol)> {
+    fn end(&self) -> Option<(IpAddr, Ports, Protocol)> {
         let address = self.address.as_ref().ok()?.value;
-        let port = self.port.as_ref().ok()?.value;
-        Some((address, port, self.protocol.as_ref().ok()?.value))
+        let ports = self.ports.as_ref().ok()?.value;
+        Some((address, ports, self.protocol.as_ref().ok()?.value))
     }
 
     pub(super) fn finish(self) -> Checked<(ListenerName, Listener)> {
-        let Self { at: _, name, address, port, protocol, target_group } = self;
+        let Self { at: _, name, address, ports, protocol, target_group } = self;
         let listener = Listener {
             address: address?.value,
-            port: port?.value,
+            ports: ports?.value,
             protocol: protocol?.value,
             target_group: target_group?.value,
         };

@@ -129,13 +129,19 @@ fn read_line(path: &Path) -> io::Result<String> {
 }
 
 pub(super) fn check_limits(raw: Option<RawLimits>, faults: &mut Faults) -> Checked<Limits> {
-    let default = Limits { listeners: 1024, targets: 16_384, slots: 4_194_304 };
-    let Some(RawLimits { listeners, targets, slots }) = raw else { return Ok(default) };
+    let default = Limits { listeners: 1024, range_lists: 256, targets: 16_384, slots: 4_194_304 };
+    let Some(RawLimits { listeners, range_lists, targets, slots }) = raw else { return Ok(default) };
     let listeners = listeners.within_or(1..=65_536, default.listeners, faults);
+    let range_lists = range_lists.within_or(1..=65_536, default.range_lists, faults);
     // Two, since half of them rest after a removal.
     let targets = targets.within_or(2..=1 << 20, default.targets, faults);
     let slots = slots.within_or(101..=1 << 27, default.slots, faults);
-    Ok(Limits { listeners: listeners?.value, targets: targets?.value, slots: slots?.value })
+    Ok(Limits {
+        listeners: listeners?.value,
+        range_lists: range_lists?.value,
+        targets: targets?.value,
+        slots: slots?.value,
+    })
 }
 
 pub(super) fn check_api(raw: Option<RawApi>, faults: &mut Faults) -> Checked<Api> {

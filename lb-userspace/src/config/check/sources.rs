@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::ROCE;
+use super::{ROCE, values::port_number};
 use crate::config::{
     checked::{Encapsulation, Nat},
     faults::{Checked, Faults, Placed},
@@ -75,7 +75,8 @@ where
 
 fn check_ports(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<RangeInclusive<u16>> {
     let Some(text) = raw.found? else { return Ok(36_864..=60_999) };
-    let ends = text.value.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?)));
+    let ends =
+        text.value.split_once('-').and_then(|(first, last)| Some((port_number(first)?, port_number(last)?)));
     match ends {
         // A reply comes to one of these ports, and a RoCE card takes that one from every packet.
         Some((first, last)) if (first..=last).contains(&ROCE) => text.refuse_text(
@@ -85,11 +86,6 @@ fn check_ports(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<Range
         Some((first @ 1024.., last)) if u32::from(last) + 1 >= u32::from(first) + 256 => Ok(first..=last),
         Some(_) | None => text.refuse_text(PORTS, faults),
     }
-}
-
-/// Digits only: `u16` would take a sign.
-fn port(text: &str) -> Option<u16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn check_flows(raw: Field<Placed<i64>>, faults: &mut Faults) -> Checked<u32> {

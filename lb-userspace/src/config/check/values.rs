@@ -151,6 +151,11 @@ impl Field<Placed<i64>> {
     }
 }
 
+/// Digits only: `u16` would take a sign.
+pub(super) fn port_number(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 /// A whole number and its unit, nothing between and nothing around.
 fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);

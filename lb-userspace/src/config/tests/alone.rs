@@ -90,8 +90,14 @@ fn a_listeners_port_is_a_port_or_every_port() {
         "80\nprotocol",
         "11:8",
         &[
-            ("65536\nprotocol", "`listener.port` is 65536; allowed: 1 to 65535, or 0 for every port"),
-            ("-1\nprotocol", "`listener.port` is -1; allowed: 1 to 65535, or 0 for every port"),
+            (
+                "65536\nprotocol",
+                "`listener.port` is 65536; allowed: 1 to 65535, a range such as `29400-29499`, or 0 for every port",
+            ),
+            (
+                "-1\nprotocol",
+                "`listener.port` is -1; allowed: 1 to 65535, a range such as `29400-29499`, or 0 for every port",
+            ),
         ],
     );
     each_is_accepted(SMALL, "80\nprotocol", &["1\nprotocol", "65535\nprotocol", "0\nprotocol"]);

@@ -124,7 +124,7 @@ fn an_absent_file_is_named() {
 fn the_documented_example_is_a_configuration() {
     let text = include_str!("../../../../docs/pointsman.toml");
     let config = parse(text, "docs/pointsman.toml").unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!((config.listeners.len(), config.target_groups.len()), (5, 3));
+    assert_eq!((config.listeners.len(), config.target_groups.len()), (6, 3));
 }
 
 /// A line `# key = value` in the example claims to be the default.
@@ -141,7 +141,7 @@ fn the_documented_example_shows_the_defaults() {
         .lines()
         .map(|line| default(line).filter(|_| !seed_file(line)).unwrap_or_else(|| line.to_owned()))
         .collect();
-    assert_eq!(spelled.iter().zip(text.lines()).filter(|(spelled, line)| spelled != line).count(), 19);
+    assert_eq!(spelled.iter().zip(text.lines()).filter(|(spelled, line)| spelled != line).count(), 20);
     assert_eq!(parse(&spelled.join("\n"), "f").unwrap(), parse(text, "f").unwrap());
 }
 

@@ -3,6 +3,7 @@
 mod alone;
 mod files;
 mod health;
+mod ports;
 mod properties;
 mod shape;
 mod sizes;

@@ -72,8 +72,10 @@ fn an_unknown_key_stays_on_one_line_whatever_it_holds() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_refused_with_the_right_one() {
-    let port = |value: &str| faults(&changed("port = 80\nprotocol", &format!("port = {value}\nprotocol")));
-    let expected = |found: &str| [format!("11:8: `listener.port` holds {found}; allowed: an integer")];
+    let port =
+        |value: &str| faults(&changed("10.2.1.2\"\nport = 80", &format!("10.2.1.2\"\nport = {value}")));
+    let expected =
+        |found: &str| [format!("20:8: `target_group.target.port` holds {found}; allowed: an integer")];
     assert_eq!(port("\"80\""), expected("a string"));
     assert_eq!(port("80.0"), expected("a float"));
     assert_eq!(port("true"), expected("a boolean"));
@@ -117,7 +119,7 @@ fn every_key_that_must_be_there_is_missed() {
             "3:1: `listener.name` is missing; allowed: 1 to 63 letters, digits, `-`, `_` or `.`, the first a letter or a digit",
             "3:1: `listener.address` is missing; allowed: an IPv4 or IPv6 address",
             "3:1: `listener.protocol` is missing; allowed: `tcp`, `udp`",
-            "3:1: `listener.port` is missing; allowed: 1 to 65535, or 0 for every port",
+            "3:1: `listener.port` is missing; allowed: 1 to 65535, a range such as `29400-29499`, or 0 for every port",
             "3:1: `listener.target_group` is missing; allowed: the name of a target group",
             "4:1: `target_group.name` is missing; allowed: 1 to 63 letters, digits, `-`, `_` or `.`, the first a letter or a digit",
             "4:1: `target_group.forwarding` is missing; allowed: `ipip`, `nat`",

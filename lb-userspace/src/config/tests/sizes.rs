@@ -161,6 +161,15 @@ fn limits_stay_in_their_ranges() {
         "22:9",
         &[("slots = 134217729", "`limits.slots` is 134217729; allowed: 101 to 134217728")],
     );
+    each_is_refused(
+        &with("[limits]\nX"),
+        "X",
+        "22:15",
+        &[
+            ("range_lists = 0", "`limits.range_lists` is 0; allowed: 1 to 65536"),
+            ("range_lists = 65537", "`limits.range_lists` is 65537; allowed: 1 to 65536"),
+        ],
+    );
 }
 
 #[test]

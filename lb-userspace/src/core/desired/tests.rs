@@ -108,11 +108,11 @@ fn a_listener_reads_its_groups_ring_and_nat_hears_its_replies() {
         .group("b", Forwarding::Nat, 7, &[("10.2.0.2", 1)])
         .listener("one", "192.0.2.1", "a")
         .listener("two", "192.0.2.2", "b");
-    config.listeners.values_mut().next().unwrap().port = None;
+    config.listeners.values_mut().next().unwrap().ports = Ports::Every;
     let want = desired(&State::new(config, start()));
     let key = |address: &str, port, protocol| {
         let address = address.parse().unwrap();
-        ListenerKey { address, port, protocol }
+        ListenerKey { address, ports: Ports::from(port), protocol }
     };
     let heard: Vec<_> = want.listeners.keys().copied().collect();
     let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
@@ -131,4 +131,15 @@ fn a_listener_reads_its_groups_ring_and_nat_hears_its_replies() {
     assert_eq!(services, [(KIND_SERVICE, 0, 5), (KIND_NAT, 5, 7)]);
     let rings: Vec<_> = want.rings.iter().map(|(first, ring)| (*first, ring.len())).collect();
     assert_eq!(rings, [(0, 5), (5, 7)]);
+}
+
+#[test]
+fn a_listener_on_a_range_knows_its_ports() {
+    let mut config = Config { nat: None, ..config() }
+        .group("a", Forwarding::Ipip, 5, &[("10.2.0.1", 1)])
+        .listener("one", "192.0.2.1", "a");
+    config.listeners.values_mut().next().unwrap().ports = Ports::Range { first: 100, last: 199 };
+    let want = desired(&State::new(config, start()));
+    let ports = want.listeners.values().map(|listener| (listener.first_port, listener.last_port));
+    assert_eq!(ports.collect::<Vec<_>>(), [(100, 199)]);
 }

@@ -13,7 +13,7 @@ use proptest::{prelude::*, sample::Index};
 use zerocopy::IntoBytes as _;
 
 use crate::{
-    config::checked::{self, Config, Forwarding},
+    config::checked::{self, Config, Forwarding, Ports},
     core::{
         desired::{Want, desired},
         have::Have,
@@ -86,7 +86,7 @@ pub(super) fn check(before: &Have, now: &Have, after: &Have) {
 
 /// What holds besides, unless groups swap their slots: a listener leads to its old group or its new one.
 pub(super) fn check_owners(before: &BTreeMap<IpAddr, u8>, now: &Have, after: &BTreeMap<IpAddr, u8>) {
-    for key in now.listeners.keys().filter(|key| key.port != 0) {
+    for key in now.listeners.keys().filter(|key| key.ports != Ports::Every) {
         let groups = slots(now, key).iter().filter_map(|slot| slot.current());
         let mut groups = groups.map(|id| now.targets[&id].destination.as_bytes()[2]);
         let stranger = groups
@@ -187,6 +187,10 @@ pub(super) fn configs() -> impl Strategy<Value = Config> {
             config = index.into_iter().fold(config, |config, index| {
                 config.listener(&format!("at-{vip}"), vip, &names[index.index(names.len())])
             });
+        }
+        // Every other one on a range.
+        for listener in config.listeners.values_mut().step_by(2) {
+            listener.ports = Ports::Range { first: 100, last: 199 };
         }
         config
     })
