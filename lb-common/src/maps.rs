@@ -67,8 +67,7 @@ pub type ListenerWords = [u64; 3];
 impl ListenerKeyV4 {
     #[inline(always)]
     pub const fn words(&self) -> ListenerWords {
-        let address = self.address.raw().to_ne_bytes();
-        [u64::from_ne_bytes(beside(address, self.port, self.protocol)), 0, 0]
+        [beside(self.address.raw(), self.port, self.protocol), 0, 0]
     }
 }
 
@@ -77,13 +76,19 @@ impl ListenerKeyV6 {
     pub const fn words(&self) -> ListenerWords {
         let [first, last] = self.address;
         // Where IPv4 has its address: ones, so that no key of one family is one of the other.
-        [u64::from_ne_bytes(beside([0xff; 4], self.port, self.protocol)), first, last]
+        [beside(u32::MAX, self.port, self.protocol), first, last]
     }
 }
 
-const fn beside([a, b, c, d]: [u8; 4], port: Be16, protocol: u8) -> [u8; 8] {
-    let [p, q] = port.raw().to_ne_bytes();
-    [a, b, c, d, p, q, protocol, 0]
+/// As the fields stand in a key, put together in a register: byte by byte it would be twenty instructions.
+#[inline(always)]
+const fn beside(address: u32, port: Be16, protocol: u8) -> u64 {
+    let (address, port, protocol) = (address as u64, port.raw() as u64, protocol as u64);
+    if cfg!(target_endian = "little") {
+        address | port << 32 | protocol << 48
+    } else {
+        address << 32 | port << 16 | protocol << 8
+    }
 }
 
 shared! {

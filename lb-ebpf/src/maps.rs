@@ -204,7 +204,9 @@ pub(crate) fn tally(line: u32, bytes: u64, opens: bool) {
         let tally = unsafe { &mut *tally };
         tally.packets += 1;
         tally.bytes += bytes;
-        tally.new_flows += u64::from(opens);
+        if opens {
+            tally.new_flows += 1;
+        }
     }
 }
 
