@@ -26,6 +26,14 @@ pub enum SlotState {
     LearningTcp = 3,
 }
 
+/// Zero for nobody.
+const fn number(target: Option<TargetId>) -> u64 {
+    match target {
+        Some(target) => target.index() as u64,
+        None => 0,
+    }
+}
+
 /// Bits 0..30 the current target, 30..60 the former one or zero, 60..62 the state, 62..64 zero.
 ///
 /// All zero, as fresh map memory is, means a slot of nobody. A steady slot's word is its target's number.
@@ -45,12 +53,8 @@ impl Slot {
     }
 
     /// `former` only while the slot learns: afterwards, records alone say whose a flow is.
-    pub const fn new(state: SlotState, current: TargetId, former: Option<TargetId>) -> Self {
-        let former = match former {
-            Some(former) => (former.index() as u64) << Self::FORMER,
-            None => 0,
-        };
-        Self(current.index() as u64 | former | (state as u64) << Self::STATE)
+    pub const fn new(state: SlotState, current: Option<TargetId>, former: Option<TargetId>) -> Self {
+        Self(number(current) | number(former) << Self::FORMER | (state as u64) << Self::STATE)
     }
 
     #[inline(always)]

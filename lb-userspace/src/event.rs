@@ -1,8 +1,14 @@
 //! What the edges tell the core. An edge says what it saw; what follows from it is the core's to say.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
-use crate::config::checked::{Config, GroupName, TargetAddress};
+use crate::{
+    config::checked::{Config, GroupName, TargetAddress},
+    core::slots::Live,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -12,6 +18,18 @@ pub enum Event {
     Probed { target: TargetKey, outcome: Outcome, took: Duration },
     /// The way to an address became known, changed, or was lost.
     Routed { address: IpAddr, route: Result<NextHop, NoRoute> },
+    /// The program could not record a flow of a slot that learns.
+    NotRecorded,
+    /// The tables of flows were looked through.
+    Swept(Swept),
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// What was written after this instant, it may have missed.
+    pub began: Instant,
+    pub live: Live,
 }
 
 /// One target in one group: an address that two groups hold is checked, and counted, in each.

@@ -6,7 +6,12 @@ mod ask;
 pub(crate) mod sample;
 mod timestamp;
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use lb_common::{
     maps::Tally,
@@ -33,14 +38,16 @@ pub struct Status {
     /// What happened to packets beside their ending: see [`notes`].
     pub notes: BTreeMap<String, u64>,
     /// None without a `[nat]` table.
-    pub nat: Option<Nat>,
+    pub nat: Option<Flows>,
+    /// Flows of slots that changed.
+    pub tracking: Flows,
     pub ring: Ring,
     pub probes: Probes,
 }
 
-/// How full the tables of `nat` are.
+/// How full a table of flows is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nat {
+pub struct Flows {
     /// That lived when they were last counted, some seconds ago at most.
     pub flows: u64,
     pub limit: u64,
@@ -87,6 +94,12 @@ pub struct TargetGroup {
     pub ring_slots: u32,
     /// No target is healthy, so all of them serve.
     pub fail_open: bool,
+    /// Slots that changed a short while ago, and learn which flows are older.
+    pub learning_slots: usize,
+    /// Slots with recorded flows that may live on another target.
+    pub pinned_slots: usize,
+    /// Targets that were removed, whose flows go on.
+    pub leaving: Vec<SocketAddr>,
     /// Names of the listeners that forward to it.
     pub listeners: Vec<String>,
     pub targets: Vec<Target>,

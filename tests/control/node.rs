@@ -119,7 +119,8 @@ impl Node {
     }
 
     pub(crate) fn settle(&mut self) -> Result<(), Interrupted> {
-        carry_out(&mut self.fake, &mut self.shadow, &desired(&self.state)).map(|_| ())
+        let want = desired(&mut self.state, self.now);
+        carry_out(&mut self.fake, &mut self.shadow, &want).map(|_| ())
     }
 
     /// After a failure the daemon believes the maps alone.
@@ -136,7 +137,7 @@ impl Node {
 
     pub(crate) fn settle_mirror(&mut self) {
         let (kernel, shadow) = self.mirror.as_mut().unwrap();
-        carry_out(kernel, shadow, &desired(&self.state)).unwrap();
+        carry_out(kernel, shadow, &desired(&mut self.state, self.now)).unwrap();
     }
 
     pub(crate) fn mirrored(&self) -> &Kernel {
@@ -147,7 +148,7 @@ impl Node {
     pub(crate) fn timed(&mut self, at: usize) -> (Duration, Duration) {
         let begin = now();
         let changes = self.probed_unsettled(at, Outcome::TimedOut);
-        let want = desired(&self.state);
+        let want = desired(&mut self.state, self.now);
         let (kernel, shadow) = self.mirror.as_mut().unwrap();
         let steps = shadow.plan(&want);
         let planned = now();

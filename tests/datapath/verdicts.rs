@@ -90,7 +90,7 @@ fn ending_in(verdict: Verdict) -> Ran {
             let (node, drained) = (node, Node::ipip(2, "10.2.0.2").without(TARGET_OPENS));
             lab.service(Tcp, VIP, &[&node]);
             lab.node(&drained);
-            lab.put_slot(5, Slot::new(SlotState::Learning, node.id(), Some(drained.id())));
+            lab.put_slot(5, Slot::new(SlotState::Learning, Some(node.id()), Some(drained.id())));
             lab.run(&frame)
         }
         Verdict::NextHopUnresolved => {

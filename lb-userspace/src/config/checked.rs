@@ -21,6 +21,7 @@ pub struct Config {
     /// `None` without a `[nat]` table: then no group forwards by `nat`.
     pub nat: Option<Nat>,
     pub encapsulation: Encapsulation,
+    pub tracking: Tracking,
     pub limits: Limits,
     pub api: Api,
     pub metrics: Option<Metrics>,
@@ -73,6 +74,20 @@ pub struct Encapsulation {
     pub ipv4_source: Option<Ipv4Net>,
     /// At most a /96: the last 32 bits vary.
     pub ipv6_source: Option<Ipv6Net>,
+}
+
+/// What is remembered of flows in slots that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracking {
+    /// How many flows the table holds: a power of two.
+    pub flows: u32,
+    /// How many new ones are recorded a second, on all CPUs together.
+    pub new_flows_per_second: u32,
+    /// How long a slot learns which flows are older than its change.
+    pub learning_window: Duration,
+    pub udp_learning_window: Duration,
+    pub tcp_idle_timeout: Duration,
+    pub udp_idle_timeout: Duration,
 }
 
 /// Sizes of the maps, fixed while the program is loaded.

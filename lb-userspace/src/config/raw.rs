@@ -57,6 +57,7 @@ shape! {
         node: Placed<RawNode>,
         nat: Placed<RawNat>,
         encapsulation: RawEncapsulation,
+        tracking: RawTracking,
         limits: RawLimits,
         api: RawApi,
         metrics: RawMetrics,
@@ -89,6 +90,17 @@ shape! {
     RawEncapsulation, "`[encapsulation]`", keys "encapsulation." {
         ipv4_source: Text,
         ipv6_source: Text,
+    }
+}
+
+shape! {
+    RawTracking, "`[tracking]`", keys "tracking." {
+        flows: Number,
+        new_flows_per_second: Number,
+        learning_window: Placed<RawDuration>,
+        udp_learning_window: Placed<RawDuration>,
+        tcp_idle_timeout: Placed<RawDuration>,
+        udp_idle_timeout: Placed<RawDuration>,
     }
 }
 

@@ -38,10 +38,10 @@ fn with_groups(groups: usize, targets: usize) -> Config {
     all
 }
 
-fn settled(state: &State, slots: u32) -> (Fake, Shadow, Want) {
+fn settled(state: &mut State, slots: u32) -> (Fake, Shadow, Want) {
     let mut fake = Fake::new(slots);
     let mut shadow = Shadow::new(fake.have().unwrap());
-    let want = desired(state);
+    let want = desired(state, start());
     carry_out(&mut fake, &mut shadow, &want).unwrap();
     (fake, shadow, want)
 }
@@ -74,9 +74,9 @@ fn hold(figures: &[(&str, Duration, u64)]) {
 #[test]
 fn one_target_of_a_thousand_touches_only_the_slots_that_change() {
     let mut state = State::new(with_groups(1, 1000), start());
-    let (mut fake, mut shadow, before) = settled(&state, SLOTS);
+    let (mut fake, mut shadow, before) = settled(&mut state, SLOTS);
     fail_one(&mut state, &target(0, 500));
-    let (after, ring) = time(|| desired(&state));
+    let (after, ring) = time(|| desired(&mut state, start()));
     let (steps, planned) = time(|| shadow.plan(&after));
 
     let written: Vec<_> = steps
@@ -99,9 +99,9 @@ fn one_target_of_a_thousand_touches_only_the_slots_that_change() {
 #[test]
 fn a_change_in_one_group_costs_the_others_next_to_nothing() {
     let mut state = State::new(with_groups(10, 1000), start());
-    let (mut fake, mut shadow, _) = settled(&state, 10 * SLOTS);
+    let (mut fake, mut shadow, _) = settled(&mut state, 10 * SLOTS);
     fail_one(&mut state, &target(0, 500));
-    let (want, desired) = time(|| desired(&state));
+    let (want, desired) = time(|| desired(&mut state, start()));
     let (steps, planned) = time(|| shadow.plan(&want));
     assert!(steps.len() < 4, "{} steps", steps.len());
     carry_out(&mut fake, &mut shadow, &want).unwrap();

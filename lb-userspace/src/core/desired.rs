@@ -1,24 +1,18 @@
 //! What the maps should hold.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
 use lb_common::{
     ids::TargetId,
     maps::{
-        AddressWords, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT, TARGET_OUTER_V4,
-        TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target, address_words, v4_words,
+        AddressWords, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT, TARGET_OPENS,
+        TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target, address_words, v4_words,
     },
     outer::partial_checksum,
     wire::{Be16, Be32},
 };
 
-use super::{
-    group::{Group, Member},
-    health::HealthState,
-    plan::ListenerKey,
-    ring::Ring,
-    state::State,
-};
+use super::{group::Group, plan::ListenerKey, ring::Ring, state::State};
 use crate::{
     config::checked::{self, Config, Forwarding, Ports, Protocol, TargetAddress, TargetGroup},
     event::NextHop,
@@ -33,14 +27,16 @@ pub struct Want {
     pub rings: BTreeMap<u32, Ring>,
 }
 
-/// Builds the rings that changed since it was last called; the others are shared, not copied.
-pub fn desired(state: &State) -> Want {
+/// What changed since it was last called is turned first; rings that did not change are shared, not copied.
+pub fn desired(state: &mut State, now: Instant) -> Want {
+    state.advance(now);
+    let state = &*state;
     let config = state.config();
     let mut want = Want { listeners: nat_returns(config), ..Want::default() };
     for (name, group) in state.groups() {
         let Some(wanted) = config.target_groups.get(name) else { continue };
         want.targets.extend(lines(state, wanted.forwarding, group));
-        want.rings.extend(group.ring(state.ring_key()).map(|(extent, ring)| (extent.first, ring)));
+        want.rings.extend(group.ring().map(|(extent, ring)| (extent.first, Arc::clone(ring))));
     }
     for listener in config.listeners.values() {
         let wanted = config.target_groups.get(&listener.target_group);
@@ -83,15 +79,12 @@ fn nat_returns(config: &Config) -> BTreeMap<ListenerKey, Listener> {
 
 /// A line for every target, also for those that get no new flow: theirs go on.
 fn lines(state: &State, forwarding: Forwarding, group: &Group) -> impl Iterator<Item = (TargetId, Target)> {
-    group.members().iter().filter_map(move |(address, member)| {
+    group.lines().map(move |(address, id, serves, opens)| {
         let next_hop = state.route(&address.address).and_then(|route| route.as_ref().ok());
-        let line = line(state.config(), forwarding, address, next_hop, serves(group, member));
-        Some((member.id()?, line))
+        let serves = if serves { TARGET_SERVES } else { 0 };
+        let opens = if opens { TARGET_OPENS } else { 0 };
+        (id, line(state.config(), forwarding, &address, next_hop, serves | opens))
     })
-}
-
-fn serves(group: &Group, member: &Member) -> bool {
-    member.health().state() != HealthState::Unhealthy || group.fails_open()
 }
 
 fn line(
@@ -99,10 +92,10 @@ fn line(
     forwarding: Forwarding,
     target: &TargetAddress,
     next_hop: Option<&NextHop>,
-    serves: bool,
+    flags: u16,
 ) -> Target {
     let blank = Target {
-        flags: if serves { TARGET_SERVES } else { 0 },
+        flags,
         mtu: 0,
         port: Be16::default(),
         reserved: 0,

@@ -1,8 +1,8 @@
 //! A target group as it runs: its targets with their health, and who of them gets traffic.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -10,14 +10,17 @@ use lb_common::ids::TargetId;
 
 use super::{
     extents::{Extent, Extents},
-    health::{Flip, Health, HealthState},
+    health::Flip,
     ids::Ids,
+    member::Member,
     ring::{self, Ring, Seat},
     siphash::Key,
+    slots::{Counts, Live, REACHES, Slots},
+    transition::Windows,
 };
 use crate::{
-    config::checked::{HealthCheck, TargetAddress, TargetGroup},
-    event::Outcome,
+    config::checked::{Forwarding, HealthCheck, TargetAddress, TargetGroup},
+    event::{Outcome, Swept},
 };
 
 /// Who gets new flows, of the targets with a weight:
@@ -32,20 +35,25 @@ pub struct Group {
     /// `None` while there is no room.
     extent: Option<Extent>,
     members: BTreeMap<TargetAddress, Member>,
+    /// Removed, but their flows go on. They keep their ids until nobody is left on them.
+    leaving: BTreeMap<TargetAddress, Leaving>,
+    /// Its slots track their flows when they change; `nat` knows its flows anyway.
+    tracked: bool,
+    windows: Windows,
     /// None was healthy when the members were configured, and some are still unproven.
     starting: bool,
     fail_open: bool,
-    /// Built when first asked for after a change, so that a burst of changes builds it once.
-    ring: OnceLock<Ring>,
+    slots: Slots,
+    /// The slots may not be those of the members' ring: they are turned when somebody asks for them, so that a
+    /// burst of changes builds it once.
+    stale: bool,
 }
 
-#[derive(Debug)]
-pub struct Member {
-    /// `None` while there is no room.
-    id: Option<TargetId>,
-    weight: u16,
-    health: Health,
-    seated: bool,
+/// A target that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    pub id: TargetId,
+    since: Instant,
 }
 
 /// What a configuration changed in a group.
@@ -62,28 +70,38 @@ pub(super) struct Reconfigured {
 impl Group {
     pub(super) fn new(wanted: &TargetGroup) -> Self {
         Self {
+            leaving: BTreeMap::new(),
+            tracked: true,
+            windows: Windows::default(),
+            slots: Slots::empty(0),
+            stale: true,
             check: wanted.health_check.clone(),
             ring_slots: wanted.ring_slots,
             extent: None,
             members: BTreeMap::new(),
             starting: true,
             fail_open: false,
-            ring: OnceLock::new(),
         }
     }
 
     /// Brings the members in step with the configuration. Health is kept unless something else is
     /// checked from here on.
-    pub(super) fn configure(&mut self, wanted: &TargetGroup, now: Instant) -> Reconfigured {
-        let TargetGroup { forwarding: _, ring_slots, health_check, targets } = wanted;
+    pub(super) fn configure(&mut self, wanted: &TargetGroup, windows: Windows, now: Instant) -> Reconfigured {
+        let TargetGroup { forwarding, ring_slots, health_check, targets } = wanted;
         let mut reconfigured = Reconfigured::default();
+        (self.tracked, self.windows) = (*forwarding != Forwarding::Nat, windows);
+        self.stale = true;
         self.check_by(health_check, now);
         self.ring_slots = *ring_slots;
         reconfigured.extent = self.extent.take_if(|extent| extent.slots != *ring_slots);
 
         for (address, member) in self.members.extract_if(.., |address, _| !targets.contains_key(address)) {
             reconfigured.removed.push(address);
-            reconfigured.ids.extend(member.id);
+            let serves = self.fail_open || !member.is_unhealthy();
+            match member.id {
+                Some(id) if serves => drop(self.leaving.insert(address, Leaving { id, since: now })),
+                id => reconfigured.ids.extend(id),
+            }
         }
         for (address, target) in targets {
             if let Some(member) = self.members.get_mut(address) {
@@ -92,7 +110,10 @@ impl Group {
                     reconfigured.reweighted.push(*address);
                 }
             } else {
-                self.members.insert(*address, Member::new(target.weight, health_check, now));
+                let mut member = Member::new(target.weight, health_check, now);
+                // Who comes back meets the flows that it left.
+                member.id = self.leaving.remove(address).map(|leaving| leaving.id);
+                self.members.insert(*address, member);
                 reconfigured.added.push(*address);
             }
         }
@@ -111,7 +132,7 @@ impl Group {
             if same_question {
                 member.health.tune(check);
             } else {
-                member.health = Health::new(check, now);
+                member.ask_anew(check, now);
             }
         }
         self.check = check.clone();
@@ -121,6 +142,7 @@ impl Group {
     pub(super) fn find_room(&mut self, ids: &mut Ids, extents: &mut Extents, now: Instant) {
         if self.extent.is_none() {
             self.extent = extents.take(self.ring_slots);
+            self.slots = Slots::empty(self.extent.map_or(0, |extent| extent.slots));
             self.rebuild();
         }
         for member in self.members.values_mut().filter(|member| member.id.is_none()) {
@@ -135,8 +157,9 @@ impl Group {
 
     /// Lets go of everything in the maps.
     pub(super) fn dissolve(self) -> Reconfigured {
+        let leaving = self.leaving.values().map(|leaving| leaving.id);
         Reconfigured {
-            ids: self.members.values().filter_map(Member::id).collect(),
+            ids: self.members.values().filter_map(Member::id).chain(leaving).collect(),
             removed: self.members.into_keys().collect(),
             extent: self.extent,
             ..Reconfigured::default()
@@ -150,7 +173,9 @@ impl Group {
         outcome: Outcome,
         now: Instant,
     ) -> Option<Flip> {
-        self.members.get_mut(address)?.health.observe(outcome, now)
+        let flip = self.members.get_mut(address)?.health.observe(outcome, now);
+        self.stale |= flip.is_some();
+        flip
     }
 
     /// Decides who gets new flows. True when that, or whether the group fails open, changed.
@@ -178,20 +203,76 @@ impl Group {
         self.members.values().filter(|member| member.weight > 0)
     }
 
-    /// The ring is built anew when it is next asked for.
-    pub(super) fn rebuild(&mut self) {
-        self.ring = OnceLock::new();
+    /// The slots are turned when they are next asked for.
+    pub(super) const fn rebuild(&mut self) {
+        self.stale = true;
     }
 
-    /// The ring as it should be, and where it lies. `None` while there is no room.
-    pub(super) fn ring(&self, key: Key) -> Option<(Extent, Ring)> {
-        let extent = self.extent?;
-        let seat = |(address, member): (&TargetAddress, &Member)| {
-            let id = member.id.filter(|_| member.seated)?;
-            Some((*address, Seat { id, weight: member.weight }))
+    /// Brings the slots to the ring of those who get new flows, as far as time has come. True if one changed.
+    pub(super) fn turn(&mut self, key: Key, now: Instant) -> bool {
+        let before = Arc::clone(self.slots.words());
+        self.slots.pass(self.windows, now);
+        if self.stale
+            && let Some(extent) = self.extent
+        {
+            let seats = self.members.iter().filter_map(|(address, member)| {
+                let id = member.id.filter(|_| member.seated)?;
+                Some((*address, Seat { id, weight: member.weight }))
+            });
+            let ring = ring::build(key, extent.slots, &seats.collect());
+            let serving = self.serving();
+            self.slots.turn(&ring, self.tracked, self.windows, |id| serving.contains(&id), now);
+        }
+        self.stale = false;
+        !Arc::ptr_eq(&before, self.slots.words())
+    }
+
+    /// A flow of some group could not be recorded.
+    pub(super) fn prolong(&mut self, now: Instant) {
+        self.slots.prolong(self.windows, now);
+    }
+
+    /// A sweep ended. Says whether slots were released, and which ids nobody needs any more.
+    pub(super) fn swept(&mut self, swept: &Swept, now: Instant) -> (bool, Vec<TargetId>) {
+        let Swept { began, live } = swept;
+        let ours = self.lines().map(|(_, id, ..)| id).collect();
+        let released = self.slots.swept(live, &ours, *began, now);
+        if self.leaving.is_empty() {
+            return (released, Vec::new());
+        }
+        let held = self.slots.named();
+        let gone = |leaving: &Leaving| {
+            leaving.since + REACHES <= *began && !held.contains(&leaving.id) && !lives(live, leaving.id)
         };
-        let build = || ring::build(key, extent.slots, &self.members.iter().filter_map(seat).collect());
-        Some((extent, Arc::clone(self.ring.get_or_init(build))))
+        let gone = self.leaving.extract_if(.., |_, leaving| gone(leaving));
+        (released, gone.map(|(_, leaving)| leaving.id).collect())
+    }
+
+    /// Every target that needs a line: its id, whether its flows go on, whether it gets new ones.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (TargetAddress, TargetId, bool, bool)> {
+        let members = self.members.iter().filter_map(|(address, member)| {
+            let serves = self.fail_open || !member.is_unhealthy();
+            Some((*address, member.id?, serves, member.seated))
+        });
+        members.chain(self.leaving.iter().map(|(address, leaving)| (*address, leaving.id, true, false)))
+    }
+
+    fn serving(&self) -> BTreeSet<TargetId> {
+        self.lines().filter(|(_, _, serves, _)| *serves).map(|(_, id, ..)| id).collect()
+    }
+
+    /// The slots as they should be, and where they lie. `None` while there is no room.
+    pub fn ring(&self) -> Option<(Extent, &Ring)> {
+        Some((self.extent?, self.slots.words()))
+    }
+
+    /// How many slots are in motion.
+    pub fn counts(&self) -> Counts {
+        self.slots.counts()
+    }
+
+    pub const fn leaving(&self) -> &BTreeMap<TargetAddress, Leaving> {
+        &self.leaving
     }
 
     pub const fn extent(&self) -> Option<Extent> {
@@ -212,35 +293,9 @@ impl Group {
     }
 }
 
-impl Member {
-    fn new(weight: u16, check: &HealthCheck, now: Instant) -> Self {
-        Self { id: None, weight, health: Health::new(check, now), seated: false }
-    }
-
-    pub const fn id(&self) -> Option<TargetId> {
-        self.id
-    }
-
-    pub const fn weight(&self) -> u16 {
-        self.weight
-    }
-
-    pub const fn health(&self) -> &Health {
-        &self.health
-    }
-
-    /// Whether it gets new flows.
-    pub const fn is_seated(&self) -> bool {
-        self.seated
-    }
-
-    fn is_healthy(&self) -> bool {
-        self.health.state() == HealthState::Healthy
-    }
-
-    const fn is_unproven(&self) -> bool {
-        self.health.is_unproven()
-    }
+/// Whether a live flow is recorded on the target.
+fn lives(live: &Live, id: TargetId) -> bool {
+    live.nat.contains(&id) || live.tracked.range((id, 0)..=(id, u16::MAX)).next().is_some()
 }
 
 impl Reconfigured {

@@ -14,11 +14,13 @@ pub mod group;
 pub mod have;
 pub mod health;
 pub mod ids;
+pub mod member;
 pub mod plan;
 pub mod ring;
 #[cfg(test)]
 mod sample;
 pub mod shadow;
 pub mod siphash;
+pub mod slots;
 pub mod state;
-mod transition;
+pub mod transition;

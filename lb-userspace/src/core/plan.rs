@@ -20,7 +20,7 @@ use lb_common::{
 };
 
 use self::moves::{ChangedRing, Moves};
-use super::{desired::Want, have::Have, ring::Ring, transition};
+use super::{desired::Want, have::Have, ring::Ring};
 use crate::config::checked::{Ports, Protocol};
 
 /// Key of a listener, of either family.
@@ -79,9 +79,9 @@ fn changed_rings(have: &Have, settled: Option<&BTreeMap<u32, Ring>>, want: &Want
     let moving = want.rings.iter().filter(|(first, ring)| !is_settled(first, ring));
     let changed = moving.map(|(first, ring)| {
         let held = have.slots.iter().skip(*first as usize).copied().chain(std::iter::repeat(Slot::EMPTY));
-        let next =
-            |((place, held), wanted): ((u32, Slot), &Slot)| Some((place, transition::next(held, *wanted)?));
-        let slots = (*first..).zip(held).zip(ring.iter()).filter_map(next).collect();
+        let differs =
+            |((place, held), wanted): ((u32, Slot), &Slot)| (held != *wanted).then_some((place, *wanted));
+        let slots = (*first..).zip(held).zip(ring.iter()).filter_map(differs).collect();
         ChangedRing { range: range(*first, ring), slots, serves: serves(ring) }
     });
     changed.filter(|ring| !ring.slots.is_empty()).collect()

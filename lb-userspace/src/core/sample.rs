@@ -8,7 +8,7 @@ use std::{
 
 use crate::config::checked::{
     Api, CheckKind, Config, Encapsulation, Forwarding, GroupName, HealthCheck, Limits, Listener,
-    ListenerName, Nat, Node, Ports, Protocol, Seed, Target, TargetAddress, TargetGroup, XdpMode,
+    ListenerName, Nat, Node, Ports, Protocol, Seed, Target, TargetAddress, TargetGroup, Tracking, XdpMode,
 };
 
 /// Some instant, the same for a whole test run.
@@ -36,6 +36,14 @@ pub(super) fn config() -> Config {
         encapsulation: Encapsulation {
             ipv4_source: Some("10.8.3.0/20".parse().unwrap()),
             ipv6_source: Some("2001:db8:8::/64".parse().unwrap()),
+        },
+        tracking: Tracking {
+            flows: 1024,
+            new_flows_per_second: 100,
+            learning_window: Duration::from_secs(350),
+            udp_learning_window: Duration::from_secs(10),
+            tcp_idle_timeout: Duration::from_secs(350),
+            udp_idle_timeout: Duration::from_secs(120),
         },
         limits: Limits { listeners: 16, range_lists: 4, targets: 64, slots: 1000 },
         api: Api { socket: "/run/pointsman.sock".into() },

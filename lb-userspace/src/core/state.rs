@@ -13,10 +13,11 @@ use super::{
     group::{Group, Reconfigured},
     ids::Ids,
     siphash::Key,
+    transition::Windows,
 };
 use crate::{
-    config::checked::{Config, GroupName, Listener, ListenerName},
-    event::{Event, NextHop, NoRoute, Outcome, TargetKey},
+    config::checked::{Config, GroupName, Listener, ListenerName, Protocol},
+    event::{Event, NextHop, NoRoute, Outcome, Swept, TargetKey},
 };
 
 #[derive(Debug)]
@@ -56,6 +57,14 @@ impl State {
             Event::Configured(config) => self.configured(*config, now),
             Event::Probed { target, outcome, took: _ } => self.probed(target, outcome, now),
             Event::Routed { address, route } => self.routed(address, route),
+            Event::NotRecorded => {
+                self.groups.values_mut().for_each(|group| group.prolong(now));
+                Vec::new()
+            }
+            Event::Swept(swept) => {
+                self.swept(&swept, now);
+                Vec::new()
+            }
         };
         if self.waiting && self.ids.any_free(now) {
             self.find_room(now);
@@ -83,8 +92,28 @@ impl State {
         self.routes.get(address)
     }
 
-    pub(super) const fn ring_key(&self) -> Key {
-        self.ring_key
+    /// Lets time pass, and turns the rings that changed.
+    pub fn advance(&mut self, now: Instant) {
+        let turned =
+            self.groups.values_mut().filter_map(|group| group.turn(self.ring_key, now).then_some(()));
+        if turned.count() > 0 {
+            self.version += 1;
+        }
+    }
+
+    /// Of all targets, those included that are removed while their flows go on.
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.groups.values().flat_map(Group::lines).map(|(target, ..)| target.address).collect()
+    }
+
+    fn swept(&mut self, swept: &Swept, now: Instant) {
+        for group in self.groups.values_mut() {
+            let (released, freed) = group.swept(swept, now);
+            if released || !freed.is_empty() {
+                self.version += 1;
+            }
+            freed.into_iter().for_each(|id| self.ids.give(id, now));
+        }
     }
 
     fn probed(&mut self, target: TargetKey, outcome: Outcome, now: Instant) -> Vec<Change> {
@@ -117,7 +146,7 @@ impl State {
         let mut freed = Vec::new();
         for (name, wanted) in &config.target_groups {
             let mut group = leaving.remove(name).unwrap_or_else(|| Group::new(wanted));
-            let mut reconfigured = group.configure(wanted, now);
+            let mut reconfigured = group.configure(wanted, windows(&config, name), now);
             changes.extend(targets_changed(name, &mut reconfigured));
             freed.push(reconfigured);
             self.groups.insert(name.clone(), group);
@@ -127,8 +156,7 @@ impl State {
             changes.extend(targets_changed(&name, &mut dissolved));
             freed.push(dissolved);
         }
-        let targets = config.target_groups.values().flat_map(|group| group.targets.keys());
-        let addresses: BTreeSet<IpAddr> = targets.map(|target| target.address).collect();
+        let addresses = self.addresses();
         self.routes.retain(|address, _| addresses.contains(address));
         self.rekey(ring_key(&config));
         self.config = config;
@@ -195,12 +223,26 @@ fn ring_key(config: &Config) -> Key {
 
 /// How long a target's id rests: longer than a flow stays idle and is still known.
 fn rest(config: &Config) -> Duration {
-    /// What a flow's idle timeout is unless somebody says otherwise, as with the NLB.
-    const IDLE: Duration = Duration::from_secs(350);
     /// For ticks that are rounded, and for a sweep that is late.
     const MARGIN: Duration = Duration::from_secs(30);
     let nat = config.nat.as_ref().map(|nat| nat.tcp_idle_timeout.max(nat.udp_idle_timeout));
-    nat.unwrap_or_default().max(IDLE) + MARGIN
+    let tracking = &config.tracking;
+    let tracked = tracking.tcp_idle_timeout.max(tracking.udp_idle_timeout);
+    nat.unwrap_or_default().max(tracked) + MARGIN
+}
+
+/// A ring learns for each protocol that comes in by its listeners.
+fn windows(config: &Config, group: &GroupName) -> Windows {
+    let of = |protocol: Protocol, window: Duration| {
+        let mut listeners = config.listeners.values();
+        let served = listeners.any(|it| it.target_group == *group && it.protocol == protocol);
+        served.then_some(window)
+    };
+    let tracking = &config.tracking;
+    Windows {
+        tcp: of(Protocol::Tcp, tracking.learning_window),
+        udp: of(Protocol::Udp, tracking.udp_learning_window),
+    }
 }
 
 fn listeners_changed(

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -101,6 +101,10 @@ impl Books {
 
     pub(super) const fn ring(&self) -> status::Ring {
         self.ring
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     pub(super) const fn durations(&self) -> &ProbeDurations {

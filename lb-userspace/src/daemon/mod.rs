@@ -4,17 +4,18 @@
 
 mod books;
 mod log;
+mod reload;
+mod sweeper;
 mod view;
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context as _;
-use lb_common::verdict::counter_lines;
+use lb_common::verdict::{Note, counter_lines, note_line};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -22,7 +23,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use self::books::Books;
+use self::{books::Books, sweeper::Tables, view::LiveFlows};
 use crate::{
     api,
     config::checked::{Config, HealthCheck, XdpMode},
@@ -36,13 +37,12 @@ use crate::{
         kernel::{Interface, Kernel},
         load::{Sizes, settings},
         ports::ReservedPorts,
-        sweep::NatTables,
     },
     event::{Event, TargetKey},
     metrics::{self, ProbeDurations},
     neighbours::{Neighbours, Wanted},
     probes::Probes,
-    signals::Signals,
+    signals::{Signals, Told},
     status::Question,
 };
 
@@ -50,8 +50,6 @@ use crate::{
 const EVENTS: usize = 16_384;
 /// How many of them are heard before the maps are written: many that fail together move one ring once.
 const BATCH: usize = 4_096;
-/// How often `nat`'s flows are counted and the dead ones freed.
-const SWEEP: Duration = Duration::from_secs(15);
 /// A missed event, or a write that failed, heals within this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -64,6 +62,32 @@ struct Daemon {
     settled: Option<(u64, Want)>,
     /// The highest id that a target ever had: no counter beyond its lines was ever touched.
     highest: u32,
+    /// Packets whose flows could not be recorded, when they were last counted.
+    not_recorded: u64,
+    edges: Edges,
+}
+
+/// Edges that do what the configuration says.
+struct Edges {
+    probes: Probes,
+    wanted: watch::Sender<Wanted>,
+}
+
+impl Edges {
+    /// Checks the targets that are configured.
+    fn check(&mut self, state: &State) {
+        self.probes.set(checks(state.config()));
+    }
+
+    /// Finds the way to all targets whose flows go on.
+    fn find(&self, state: &State) {
+        let wanted = wanted(state);
+        self.wanted.send_if_modified(|held| {
+            let differs = *held != wanted;
+            *held = wanted;
+            differs
+        });
+    }
 }
 
 /// Balances until SIGTERM or Ctrl-C, then detaches.
@@ -72,29 +96,29 @@ struct Daemon {
 /// What keeps it from starting: an interface, the kernel, the driver, the socket.
 pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
-    let now = now();
     raise_descriptor_limit();
     let interfaces = interface::find(&config.node.interfaces)?;
     let _reserved = config.nat.as_ref().map(|nat| ReservedPorts::reserve(&nat.ports)).transpose()?;
     let kernel = Kernel::load(Sizes::of(&config), &settings(&config))?;
-    let books = Books::new(file.to_owned(), &interfaces, config.node.xdp_mode, ProbeDurations::default());
-    let mut daemon = Daemon {
-        shadow: Shadow::new(kernel.have().context("read the fresh maps")?),
-        state: State::new(config.clone(), now),
-        kernel,
-        books,
-        settled: None,
-        highest: 0,
-    };
-    daemon.settle();
+    let state = State::new(config.clone(), now());
 
     let (events, heard) = mpsc::channel(EVENTS);
     let (ask, questions) = mpsc::channel(64);
-    let (wanted, wants) = watch::channel(wanted(&config));
+    let (wanted, wants) = watch::channel(wanted(&state));
     let neighbours = Neighbours::open(wants, events.clone()).context("open netlink")?;
     let neighbours = tokio::spawn(neighbours.run());
-    let mut probes = Probes::new(events);
-    probes.set(checks(&config));
+    let mut daemon = Daemon {
+        shadow: Shadow::new(kernel.have().context("read the fresh maps")?),
+        state,
+        kernel,
+        books: Books::new(file.to_owned(), &interfaces, config.node.xdp_mode, ProbeDurations::default()),
+        settled: None,
+        highest: 0,
+        not_recorded: 0,
+        edges: Edges { probes: Probes::new(events.clone()), wanted },
+    };
+    daemon.settle();
+    daemon.edges.check(&daemon.state);
 
     // Listening before attaching: whoever finds a socket finds the program attached soon after, and a
     // daemon that is there already keeps its interfaces.
@@ -107,7 +131,8 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
         daemon.attach(interface, config.node.xdp_mode)?;
     }
     let (stop, stopped) = watch::channel(false);
-    let sweeper = config.nat.as_ref().map(|_| tokio::spawn(sweep(daemon.kernel.nat())));
+    let tables = Tables { nat: daemon.kernel.nat(), tracked: daemon.kernel.tracked() };
+    let sweeper = tokio::spawn(sweeper::run(tables, events));
     let mut servers = vec![tokio::spawn(api::serve(socket, ask.clone(), until(stopped.clone())))];
     servers.extend(scrape.map(|listener| {
         tokio::spawn(metrics::serve(listener, ask, daemon.books.durations().clone(), until(stopped)))
@@ -118,10 +143,7 @@ pub async fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // No packet goes through a program whose targets nobody checks any more.
     drop(daemon);
     tracing::info!(interfaces = ?config.node.interfaces, "detached");
-    drop((probes, wanted));
-    if let Some(sweeper) = sweeper {
-        sweeper.abort();
-    }
+    sweeper.abort();
     finish(stop, servers, neighbours).await
 }
 
@@ -136,20 +158,6 @@ async fn finish(
         server.await.context("stop a server")?;
     }
     neighbours.await.context("stop watching next hops")
-}
-
-/// Beside the loop, which must not wait for a table of millions.
-async fn sweep(tables: Arc<NatTables>) {
-    let mut tick = tokio::time::interval(SWEEP);
-    loop {
-        tick.tick().await;
-        let tables = Arc::clone(&tables);
-        match tokio::task::spawn_blocking(move || tables.sweep()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "nat's flows are not swept"),
-            Err(error) => tracing::error!(%error, "nat's sweeper broke off"),
-        }
-    }
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
@@ -169,20 +177,21 @@ impl Daemon {
         &mut self,
         mut events: mpsc::Receiver<Event>,
         mut questions: mpsc::Receiver<Question>,
-        signals: Signals,
+        mut signals: Signals,
     ) -> &'static str {
         let mut batch = Vec::with_capacity(BATCH);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stopped = signals.stopped();
-        tokio::pin!(stopped);
         loop {
             tokio::select! {
                 biased;
-                signal = &mut stopped => return signal,
+                told = signals.next() => match told {
+                    Told::Stop(signal) => return signal,
+                    Told::Reload => self.reload(),
+                },
                 _ = events.recv_many(&mut batch, BATCH) => batch.drain(..).for_each(|event| self.hear(event)),
                 Some(question) = questions.recv() => self.answer(question),
-                _ = tick.tick() => {}
+                _ = tick.tick() => self.count_not_recorded(),
             }
             self.settle();
         }
@@ -191,19 +200,40 @@ impl Daemon {
     fn hear(&mut self, event: Event) {
         let now = now();
         self.books.note(&event);
+        let others = matches!(event, Event::Configured(_) | Event::Swept(_));
         for change in self.state.on(event, now) {
             log::change(&change);
             self.books.changed(&change);
+        }
+        if others {
+            self.edges.find(&self.state);
+        }
+    }
+
+    /// Reads the file again, and takes it whole or not at all.
+    fn reload(&mut self) {
+        let file = self.books.file();
+        match reload::load(file, self.state.config()) {
+            Ok(config) => {
+                tracing::info!(file = %file.display(), "configuration read again");
+                self.hear(Event::Configured(Box::new(config)));
+                self.edges.check(&self.state);
+            }
+            Err(error) => {
+                let reason = anyhow::Error::from(error);
+                tracing::error!(file = %file.display(), reason = format!("{reason:#}"), "configuration refused; the one before stays");
+            }
         }
     }
 
     /// Brings the maps to what is wanted, if anything changed since they last were.
     fn settle(&mut self) {
+        self.state.advance(now());
         let version = self.state.version();
         if self.settled.as_ref().is_some_and(|(settled, _)| *settled == version) {
             return;
         }
-        let want = desired(&self.state);
+        let want = desired(&mut self.state, now());
         let highest = want.targets.keys().next_back().map_or(0, |id| id.index());
         self.highest = self.highest.max(highest);
         match dataplane::carry_out(&mut self.kernel, &mut self.shadow, &want) {
@@ -226,6 +256,18 @@ impl Daemon {
         }
     }
 
+    fn count_not_recorded(&mut self) {
+        let count = |note| self.kernel.counter(note_line(note)).map(|tally| tally.packets);
+        match (count(Note::TrackingFull), count(Note::TrackingLimited)) {
+            (Ok(full), Ok(limited)) if full + limited != self.not_recorded => {
+                self.not_recorded = full + limited;
+                self.hear(Event::NotRecorded);
+            }
+            (Ok(_), Ok(_)) => {}
+            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "the counters cannot be read"),
+        }
+    }
+
     fn answer(&self, question: Question) {
         match question {
             // Whoever asked may have gone meanwhile.
@@ -238,7 +280,8 @@ impl Daemon {
         match self.kernel.counters(counter_lines(self.highest)) {
             Ok(counters) => {
                 let want = self.settled.as_ref().map(|(_, want)| want);
-                let live = self.kernel.nat().live();
+                let (nat, tracked) = (self.kernel.nat().live(), self.kernel.tracked().live());
+                let live = LiveFlows { nat, tracked };
                 let times = (now(), SystemTime::now());
                 let status = view::status(&self.state, want, &counters, live, &self.books, times);
                 // Whoever asked may have gone meanwhile.
@@ -264,11 +307,10 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn wanted(config: &Config) -> Wanted {
-    let targets = config.target_groups.values().flat_map(|group| group.targets.keys());
+fn wanted(state: &State) -> Wanted {
     Wanted {
-        addresses: targets.map(|target| target.address).collect(),
-        interfaces: config.node.interfaces.iter().cloned().collect(),
+        addresses: state.addresses().into_iter().collect(),
+        interfaces: state.config().node.interfaces.iter().cloned().collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Instant, SystemTime},
 };
 
@@ -14,12 +15,7 @@ use lb_common::{
 use super::books::Books;
 use crate::{
     config::checked::{self, GroupName, ListenerName, Ports, TargetAddress},
-    core::{
-        desired::Want,
-        group::{Group, Member},
-        health::HealthState,
-        state::State,
-    },
+    core::{desired::Want, group::Group, health::HealthState, member::Member, state::State},
     dataplane::load::Sizes,
     event::{NextHop, TargetKey},
     status::{self, Status},
@@ -35,12 +31,19 @@ struct Facts<'a> {
     now: (Instant, SystemTime),
 }
 
+/// Flows that lived when they were last swept.
+#[derive(Clone, Copy)]
+pub(super) struct LiveFlows {
+    pub(super) nat: u64,
+    pub(super) tracked: u64,
+}
+
 /// `want` is what the maps hold; `None` while that is uncertain, when nothing counts as live.
 pub(super) fn status(
     state: &State,
     want: Option<&Want>,
     counters: &[Tally],
-    live_nat_flows: u64,
+    live: LiveFlows,
     books: &Books,
     now: (Instant, SystemTime),
 ) -> Status {
@@ -55,7 +58,8 @@ pub(super) fn status(
         target_groups: config.target_groups.iter().filter_map(group).collect(),
         verdicts: status::verdicts(counters),
         notes: status::notes(counters),
-        nat: config.nat.as_ref().map(|nat| status::Nat { flows: live_nat_flows, limit: nat.flows.into() }),
+        nat: config.nat.as_ref().map(|nat| status::Flows { flows: live.nat, limit: nat.flows.into() }),
+        tracking: status::Flows { flows: live.tracked, limit: config.tracking.flows.into() },
         ring: books.ring(),
         probes: books.probes(),
     }
@@ -108,11 +112,15 @@ impl Facts<'_> {
                 wanted.ring_slots,
             ))
         };
+        let counts = group.counts();
         status::TargetGroup {
             name: name.to_string(),
             forwarding: wanted.forwarding,
             ring_slots: wanted.ring_slots,
             fail_open: group.fails_open(),
+            learning_slots: counts.learning,
+            pinned_slots: counts.pinned,
+            leaving: group.leaving().keys().map(|it| SocketAddr::new(it.address, it.port)).collect(),
             listeners: listeners
                 .filter(|(_, listener)| listener.target_group == *name)
                 .map(|(name, _)| name.to_string())

@@ -23,6 +23,7 @@ use super::{
     load::{self, LoadError, Sizes, open, open_mapped},
     mapped::Mapped,
     sweep::NatTables,
+    tracked::TrackedTable,
 };
 use crate::{config::checked::XdpMode, core::plan::Step};
 
@@ -41,6 +42,7 @@ pub struct Kernel {
     targets: Mapped,
     rings: Mapped,
     nat: Arc<NatTables>,
+    tracked: Arc<TrackedTable>,
     links: BTreeMap<u32, XdpLinkId>,
 }
 
@@ -80,8 +82,11 @@ impl Kernel {
         let mut ebpf = load::object(&sizes, settings)?;
         let flows = open_mapped(&mut ebpf, "FLOWS", sizes.flow_sets(), size_of::<FlowSet>())?;
         let sessions = open_mapped(&mut ebpf, "SESSIONS", sizes.nat_flows, size_of::<Session>())?;
+        let tracked = open_mapped(&mut ebpf, "TRACKED", sizes.tracked_sets(), size_of::<FlowSet>())?;
+        let blocks = open_mapped(&mut ebpf, "TRACKED_BLOCKS", sizes.tracked_blocks(), size_of::<u64>())?;
         let kernel = Self {
             nat: Arc::new(NatTables::new(flows, sessions, *settings)),
+            tracked: Arc::new(TrackedTable::new(tracked, blocks, settings.tracked_idle)),
             listeners: Listeners::open(&mut ebpf, &sizes)?,
             counters: open(&mut ebpf, "COUNTERS")?,
             devices: open(&mut ebpf, "DEVICES")?,
@@ -113,6 +118,11 @@ impl Kernel {
     /// `nat`'s tables, to sweep beside the packets.
     pub fn nat(&self) -> Arc<NatTables> {
         Arc::clone(&self.nat)
+    }
+
+    /// The table of flows in slots that changed, likewise.
+    pub fn tracked(&self) -> Arc<TrackedTable> {
+        Arc::clone(&self.tracked)
     }
 
     /// From here on the interface's packets go through the program.

@@ -20,14 +20,6 @@ use crate::config::checked::Config;
 /// The edge program and its maps, built from `lb-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pointsman-edge"));
 
-/// Room for flows of slots that changed: 16 MiB.
-const TRACKED_FLOWS: u32 = 1 << 20;
-/// How many of them a CPU records a second: a SYN flood during a change cannot fill the table within the time
-/// that its flows are remembered.
-const TRACKED_BUDGET: u32 = 10_000;
-/// As the NLB's.
-const TRACKED_TCP_IDLE: std::time::Duration = std::time::Duration::from_secs(350);
-const TRACKED_UDP_IDLE: std::time::Duration = std::time::Duration::from_secs(120);
 /// A flow that no reply was seen of, or no second packet, is forgotten after this long: a SYN flood's flows
 /// soon make room.
 const OPENING_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -61,7 +53,7 @@ impl Sizes {
             targets: config.limits.targets,
             slots: config.limits.slots,
             nat_flows: config.nat.as_ref().map_or(4, |nat| nat.flows),
-            tracked_flows: TRACKED_FLOWS,
+            tracked_flows: config.tracking.flows,
         }
     }
 
@@ -102,7 +94,7 @@ impl Sizes {
 /// What the program is told before it is loaded.
 pub fn settings(config: &Config) -> Settings {
     let sizes = Sizes::of(config);
-    let nat = config.nat.as_ref();
+    let (nat, tracking) = (config.nat.as_ref(), &config.tracking);
     let (first, last) = nat.map_or((1, 0), |nat| (*nat.ports.start(), *nat.ports.end()));
     Settings {
         keys: HashKeys::from_seed(config.node.seed.0.as_bytes()),
@@ -117,14 +109,20 @@ pub fn settings(config: &Config) -> Settings {
             closed: Tick::span(CLOSED_IDLE),
         },
         tracked_sets_mask: sizes.tracked_sets() - 1,
-        tracked_budget: TRACKED_BUDGET,
+        tracked_budget: budget(tracking.new_flows_per_second),
         tracked_idle: Idle {
-            tcp: Tick::span(TRACKED_TCP_IDLE),
-            udp: Tick::span(TRACKED_UDP_IDLE),
+            tcp: Tick::span(tracking.tcp_idle_timeout),
+            udp: Tick::span(tracking.udp_idle_timeout),
             opening: Tick::span(OPENING_IDLE),
             closed: Tick::span(CLOSED_IDLE),
         },
     }
+}
+
+/// A CPU's share of what all may record in a second, within a tick, which is about one.
+fn budget(new_flows_per_second: u32) -> u32 {
+    let cpus = aya::util::nr_cpus().ok().and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1);
+    new_flows_per_second.div_ceil(cpus.max(1))
 }
 
 #[derive(Debug, thiserror::Error)]

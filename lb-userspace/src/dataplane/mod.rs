@@ -11,6 +11,7 @@ pub mod node;
 pub mod ports;
 mod ranges;
 pub mod sweep;
+pub mod tracked;
 
 pub use crate::core::have::Have;
 use crate::core::{desired::Want, plan::Step, shadow::Shadow};

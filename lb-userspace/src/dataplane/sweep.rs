@@ -3,11 +3,15 @@
 //! The program never deletes: it takes an entry that is no longer live. But an entry's age counts modulo 26
 //! days (`lb_common::flow::Tick`): one that nobody took for so long would live again.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use lb_common::{
     flow::{FlowWord, Tick},
-    maps::{Flow, Session, Settings},
+    ids::TargetId,
+    maps::{Flow, Idle, Session, Settings},
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -22,8 +26,8 @@ pub struct NatTables {
     live: AtomicU64,
 }
 
-/// In both tables' elements the word stands second.
-const WORD: usize = 1;
+/// In all tables' elements the word stands second.
+pub(super) const WORD: usize = 1;
 
 impl NatTables {
     pub(super) const fn new(flows: Mapped, sessions: Mapped, settings: Settings) -> Self {
@@ -35,35 +39,47 @@ impl NatTables {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// Reads every entry: some 40 ms for a million flows. Packets go on meanwhile.
+    /// Reads every entry: some 40 ms for a million flows. Packets go on meanwhile. Gives the targets of the living.
     ///
     /// # Errors
     /// The kernel lacks the clock that the program reads.
-    pub fn sweep(&self) -> nix::Result<()> {
+    pub fn sweep(&self) -> nix::Result<BTreeSet<TargetId>> {
         let now = now()?;
-        self.free_dead(&self.flows, size_of::<Flow>() / 8, now);
-        let live = self.free_dead(&self.sessions, size_of::<Session>() / 8, now);
+        let words = |table: &Mapped, size: usize| (WORD..table.words()).step_by(size / 8);
+        free_dead(&self.flows, words(&self.flows, size_of::<Flow>()), &self.settings.nat_idle, now, |_| {});
+        let (mut live, mut targets) = (0, HashSet::new());
+        let sessions = words(&self.sessions, size_of::<Session>());
+        free_dead(&self.sessions, sessions, &self.settings.nat_idle, now, |word| {
+            live += 1;
+            targets.extend(word.target());
+        });
         self.live.store(live, Ordering::Relaxed);
-        Ok(())
+        Ok(targets.into_iter().collect())
     }
+}
 
-    /// How many live; the others are free from here on. A flow that takes a dead entry meanwhile keeps it.
-    fn free_dead(&self, table: &Mapped, stride: usize, now: Tick) -> u64 {
-        let mut live = 0;
-        for place in (WORD..table.words()).step_by(stride) {
-            let word = table.load(place);
-            if FlowWord::from_word(word).live(now, &self.settings.nat_idle) {
-                live += 1;
-            } else if word != FlowWord::FREE.word() {
-                table.swap(place, word, FlowWord::FREE.word());
-            }
+/// Frees the dead among the words at `places`; `lives` hears of each of the others. A flow that takes a dead entry
+/// meanwhile keeps it.
+pub(super) fn free_dead(
+    table: &Mapped,
+    places: impl Iterator<Item = usize>,
+    idle: &Idle,
+    now: Tick,
+    mut lives: impl FnMut(FlowWord),
+) {
+    for place in places {
+        let word = table.load(place);
+        let flow = FlowWord::from_word(word);
+        if flow.live(now, idle) {
+            lives(flow);
+        } else if word != FlowWord::FREE.word() {
+            table.swap(place, word, FlowWord::FREE.word());
         }
-        live
     }
 }
 
 /// The clock of `bpf_ktime_get_coarse_ns`.
-fn now() -> nix::Result<Tick> {
+pub(super) fn now() -> nix::Result<Tick> {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?;
     // Time since boot: neither part is negative.
     let seconds = u64::try_from(now.tv_sec()).unwrap_or_default();

@@ -50,6 +50,11 @@ fn daemon(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     let help = "Memory of all maps together.";
     page.family("map_memory", Some(&Unit::Bytes), MetricType::Gauge, help)?
         .encode_gauge(&status.node.map_bytes)?;
+    let help = "Flows tracked, in slots that changed, that live.";
+    page.family("tracked_flows", None, MetricType::Gauge, help)?.encode_gauge(&status.tracking.flows)?;
+    let help = "Flows that there is room for to track.";
+    page.family("tracked_flows_limit", None, MetricType::Gauge, help)?
+        .encode_gauge(&status.tracking.limit)?;
     let Some(nat) = status.nat else { return Ok(()) };
     let help = "Flows of nat that live.";
     page.family("nat_flows", None, MetricType::Gauge, help)?.encode_gauge(&nat.flows)?;
@@ -102,6 +107,14 @@ fn groups(status: &Status, page: &mut Page<'_>) -> fmt::Result {
     let mut family = page.gauge("target_group_fail_open", help)?;
     for group in &status.target_groups {
         gauge(&mut family, &[("target_group", group.name.as_str())], u32::from(group.fail_open))?;
+    }
+    let help = "Slots of the group's ring that are not steady.";
+    let mut family = page.gauge("target_group_slots_in_motion", help)?;
+    for group in &status.target_groups {
+        for (state, slots) in [("learning", group.learning_slots), ("pinned", group.pinned_slots)] {
+            let labels = [("target_group", group.name.as_str()), ("state", state)];
+            gauge(&mut family, &labels, u32::try_from(slots).unwrap_or(u32::MAX))?;
+        }
     }
     Ok(())
 }

@@ -35,7 +35,8 @@ pub(crate) fn status() -> Status {
             config_file: PathBuf::from("/etc/pointsman/pointsman.toml"),
             map_bytes: 123_456_789,
         },
-        nat: Some(super::Nat { flows: 4_321, limit: 1_048_576 }),
+        nat: Some(super::Flows { flows: 4_321, limit: 1_048_576 }),
+        tracking: super::Flows { flows: 765, limit: 1_048_576 },
         listeners: vec![
             listener("web", "198.51.100.10", 80, Protocol::Tcp, "trainers"),
             listener("web-6", "2001:db8:100::10", 80, Protocol::Tcp, "trainers"),
@@ -94,6 +95,9 @@ fn trainers() -> TargetGroup {
         forwarding: Forwarding::Ipip,
         ring_slots: 65_537,
         fail_open: false,
+        learning_slots: 13_107,
+        pinned_slots: 21,
+        leaving: vec!["10.2.9.2:80".parse().unwrap()],
         listeners: vec!["web".to_owned(), "web-6".to_owned()],
         targets,
     }
@@ -134,6 +138,9 @@ fn statistics() -> TargetGroup {
         forwarding: Forwarding::Nat,
         ring_slots: 4_093,
         fail_open: true,
+        learning_slots: 0,
+        pinned_slots: 0,
+        leaving: Vec::new(),
         listeners: vec!["statsd".to_owned()],
         targets: vec![Target {
             name: "10.2.2.2:8125".to_owned(),

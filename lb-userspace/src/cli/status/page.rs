@@ -62,7 +62,7 @@ impl Page {
     }
 
     fn daemon(&mut self, status: &Status) {
-        let Status { version, node, nat, ring, probes, .. } = status;
+        let Status { version, node, nat, tracking, ring, probes, .. } = status;
         let up = units::span(Duration::from_secs(node.uptime_seconds));
         let interfaces = node.interfaces.iter().map(|it| format!("{} ({})", it.name, mode(it.mode)));
         let interfaces = listed(interfaces).unwrap_or_else(|| "no interface".to_owned());
@@ -78,6 +78,8 @@ impl Page {
             let [flows, limit] = [nat.flows, nat.limit].map(units::count);
             self.say(&format!("{flows} nat flows of {limit} at most"));
         }
+        let [tracked, limit] = [tracking.flows, tracking.limit].map(units::count);
+        self.say(&format!("{tracked} flows tracked of {limit} at most"));
         let all = probes.passed + probes.timed_out + probes.wrong_code + probes.failed;
         let [all, passed, timed_out, wrong_code, failed] =
             [all, probes.passed, probes.timed_out, probes.wrong_code, probes.failed].map(units::count);
@@ -125,6 +127,13 @@ impl Page {
             self.targets(group);
         }
         group.targets.iter().flat_map(complaints).for_each(|complaint| self.note(&complaint));
+        if let Some(leaving) = listed(group.leaving.iter().map(ToString::to_string)) {
+            self.note(&format!("removed, but flows of theirs go on: {leaving}"));
+        }
+        let (learning, pinned) = (group.learning_slots, group.pinned_slots);
+        if learning + pinned > 0 {
+            self.note(&format!("slots in motion: {learning} learn, {pinned} are pinned"));
+        }
     }
 
     fn targets(&mut self, group: &TargetGroup) {

@@ -23,6 +23,7 @@ fn the_page_says_it_all() {
 pointsman 0.1.0, up 3h 12m, on eth1 (driver), eth2 (generic), by /etc/pointsman/pointsman.toml
 maps of 123 MB; 12 ring rewrites, 43.2 k slots in all, last 2m 3s ago
 4.32 k nat flows of 1.04 M at most
+765 flows tracked of 1.04 M at most
 6.92 k health checks: 6.91 k passed, 2 timed out, 1 wrong code, 0 failed
 
 LISTENERS
@@ -41,6 +42,8 @@ TARGET GROUP trainers: 5 of 6 healthy, ipip, 65537 slots, behind web, web-6
   node-6  10.2.6.2:80  healthy    3h 12m  20.0 %     12.3 k   7.40 M   592 MB
   node-4: Target.Timeout: Request timed out
   node-4: nothing can be sent to it: the neighbour 10.2.0.1 does not answer yet
+  removed, but flows of theirs go on: 10.2.9.2:80
+  slots in motion: 13107 learn, 21 are pinned
 
 TARGET GROUP statistics: 0 of 1 healthy, nat, 4093 slots, behind statsd
   FAILS OPEN: no target is healthy, so all serve
@@ -75,6 +78,8 @@ TARGET GROUP trainers: 5 of 6 healthy, ipip, 65537
   node-4: Target.Timeout: Request timed out
   node-4: nothing can be sent to it: the neighbour
     10.2.0.1 does not answer yet
+  removed, but flows of theirs go on: 10.2.9.2:80
+  slots in motion: 13107 learn, 21 are pinned
 ";
     assert_eq!(part(&page, "TARGET GROUP trainers"), expected);
 }
@@ -121,6 +126,8 @@ fn a_group_without_targets_or_listeners_is_shown() {
     let group = status.target_groups.first_mut().unwrap();
     group.targets.clear();
     group.listeners.clear();
+    group.leaving.clear();
+    (group.learning_slots, group.pinned_slots) = (0, 0);
     let expected = "TARGET GROUP trainers: 0 of 0 healthy, ipip, 65537 slots, behind no listener\n";
     assert_eq!(part(&page_of(&status, None), "TARGET GROUP trainers"), expected);
 }

@@ -8,6 +8,7 @@ mod health;
 mod listeners;
 mod node;
 mod sources;
+mod tracking;
 mod values;
 
 use std::{collections::BTreeMap, path::Path};
@@ -23,12 +24,13 @@ const ROCE: u16 = 4791;
 
 /// `home` is the folder of the file: relative paths in it start there.
 pub(super) fn check(raw: RawConfig, home: &Path, faults: &mut Faults) -> Checked<Config> {
-    let RawConfig { node, nat, encapsulation, limits, api, metrics, listener, target_group } = raw;
+    let RawConfig { node, nat, encapsulation, tracking, limits, api, metrics, listener, target_group } = raw;
     let node = node
         .required("`interfaces`, and `seed` or `seed_file`", faults)
         .and_then(|raw| node::check(raw, home, faults));
     let nat = nat.found.map(|raw| raw.map(|raw| sources::check_nat(raw, faults)));
     let encapsulation = encapsulation.found.map(|raw| sources::check_encapsulation(raw, faults));
+    let tracking = tracking.found.and_then(|raw| tracking::check(raw, faults));
     let limits = limits.found.and_then(|raw| node::check_limits(raw, faults));
     let api = api.found.and_then(|raw| node::check_api(raw, faults));
     let metrics = metrics.found.and_then(|raw| raw.map(|raw| node::check_metrics(raw, faults)).transpose());
@@ -42,6 +44,7 @@ pub(super) fn check(raw: RawConfig, home: &Path, faults: &mut Faults) -> Checked
         node: node?,
         nat: nat?.map(sources::OneNat::finish).transpose()?,
         encapsulation: encapsulation?.finish()?,
+        tracking: tracking?,
         limits: limits?,
         api: api?,
         metrics: metrics?,

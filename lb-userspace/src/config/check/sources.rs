@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::{ROCE, values::port_number};
+use super::{ROCE, tracking::check_flows, values::port_number};
 use crate::config::{
     checked::{Encapsulation, Nat},
     faults::{Checked, Faults, Placed},
@@ -85,18 +85,6 @@ fn check_ports(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<Range
         ),
         Some((first @ 1024.., last)) if u32::from(last) + 1 >= u32::from(first) + 256 => Ok(first..=last),
         Some(_) | None => text.refuse_text(PORTS, faults),
-    }
-}
-
-fn check_flows(raw: Field<Placed<i64>>, faults: &mut Faults) -> Checked<u32> {
-    const RANGE: RangeInclusive<u32> = 1024..=1 << 26;
-    let Some(flows) = raw.found? else { return Ok(1 << 20) };
-    match u32::try_from(flows.value) {
-        Ok(count) if RANGE.contains(&count) && count.is_power_of_two() => Ok(count),
-        Ok(_) | Err(_) => {
-            let (least, most) = RANGE.into_inner();
-            flows.refuse(format_args!("a power of two, {least} to {most}"), faults)
-        }
     }
 }
 

@@ -22,8 +22,8 @@ fn probed(state: &mut State, group: &str, at: &str, outcome: &Outcome) {
 }
 
 /// The only line there is, as it stands in the map.
-fn only_line(state: &State) -> Vec<u8> {
-    let want = desired(state);
+fn only_line(state: &mut State) -> Vec<u8> {
+    let want = desired(state, start());
     assert_eq!(want.targets.len(), 1);
     want.targets.values().next().unwrap().as_bytes().to_vec()
 }
@@ -31,7 +31,7 @@ fn only_line(state: &State) -> Vec<u8> {
 fn line_of(forwarding: Forwarding, at: &str) -> Vec<u8> {
     let mut state = State::new(config().group("web", forwarding, 5, &[(at, 1)]), start());
     routed(&mut state, at, Ok(HOP));
-    only_line(&state)
+    only_line(&mut state)
 }
 
 fn flags(flags: u16) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn a_line_holds_all_that_forwarding_needs() {
     let none = |bytes: usize| vec![0; bytes];
     let expected = |way: u16, port: u16, last: [Vec<u8>; 4]| {
         let (mtu, port) = (1500_u16.to_ne_bytes().to_vec(), port.to_be_bytes().to_vec());
-        let first = [flags(way | TARGET_RESOLVED | TARGET_SERVES), mtu, port, none(2), link()];
+        let first = [flags(way | TARGET_RESOLVED | TARGET_SERVES | TARGET_OPENS), mtu, port, none(2), link()];
         [first.concat(), last.concat()].concat()
     };
     let v4 = |address: [u8; 4]| [&address[..], &[0; 12]].concat();
@@ -77,24 +77,25 @@ fn a_line_holds_all_that_forwarding_needs() {
 fn a_lost_route_takes_the_next_hop_away() {
     let at = "10.2.0.2";
     let mut state = State::new(config().group("web", Forwarding::Ipip, 5, &[(at, 1)]), start());
-    let unresolved = only_line(&state);
-    assert_eq!(unresolved[..2], flags(TARGET_OUTER_V4 | TARGET_SERVES));
+    let unresolved = only_line(&mut state);
+    assert_eq!(unresolved[..2], flags(TARGET_OUTER_V4 | TARGET_SERVES | TARGET_OPENS));
     assert_eq!([&unresolved[2..4], &unresolved[8..24]].concat(), [0; 18], "no MTU, no link");
     routed(&mut state, at, Ok(NextHop { mtu: 65_536, ..HOP }));
-    assert_eq!(only_line(&state)[2..4], u16::MAX.to_ne_bytes(), "the loopback's MTU does not wrap");
+    assert_eq!(only_line(&mut state)[2..4], u16::MAX.to_ne_bytes(), "the loopback's MTU does not wrap");
     routed(&mut state, at, Err(NoRoute::Unreachable(at.parse().unwrap())));
-    assert_eq!(only_line(&state), unresolved);
+    assert_eq!(only_line(&mut state), unresolved);
 }
 
 #[test]
 fn a_dead_target_keeps_its_line_but_does_not_serve() {
     let targets = [("10.2.0.1", 1), ("10.2.0.2", 1)];
     let mut state = State::new(config().group("web", Forwarding::Ipip, 5, &targets), start());
-    let serving =
-        |state: &State| desired(state).targets.values().map(|line| line.flags & TARGET_SERVES != 0).collect();
+    let serving = |state: &mut State| {
+        desired(state, start()).targets.values().map(|line| line.flags & TARGET_SERVES != 0).collect()
+    };
     let mut fail_twice = |at| {
         (0..2).for_each(|_| probed(&mut state, "web", at, &Outcome::TimedOut));
-        serving(&state)
+        serving(&mut state)
     };
     let first: Vec<bool> = fail_twice("10.2.0.1");
     assert_eq!(first, [false, true]);
@@ -109,7 +110,7 @@ fn a_listener_reads_its_groups_ring_and_nat_hears_its_replies() {
         .listener("one", "192.0.2.1", "a")
         .listener("two", "192.0.2.2", "b");
     config.listeners.values_mut().next().unwrap().ports = Ports::Every;
-    let want = desired(&State::new(config, start()));
+    let want = desired(&mut State::new(config, start()), start());
     let key = |address: &str, port, protocol| {
         let address = address.parse().unwrap();
         ListenerKey { address, ports: Ports::from(port), protocol }
@@ -139,7 +140,7 @@ fn a_listener_on_a_range_knows_its_ports() {
         .group("a", Forwarding::Ipip, 5, &[("10.2.0.1", 1)])
         .listener("one", "192.0.2.1", "a");
     config.listeners.values_mut().next().unwrap().ports = Ports::Range { first: 100, last: 199 };
-    let want = desired(&State::new(config, start()));
+    let want = desired(&mut State::new(config, start()), start());
     let ports = want.listeners.values().map(|listener| (listener.first_port, listener.last_port));
     assert_eq!(ports.collect::<Vec<_>>(), [(100, 199)]);
 }

@@ -5,7 +5,7 @@ use crate::{
     config::checked::{Config, Forwarding},
     core::{
         desired::desired,
-        sample::{config, name},
+        sample::{config, name, start},
         shadow::Shadow,
     },
     dataplane::{Dataplane as _, carry_out, fake::Fake},
@@ -45,7 +45,7 @@ proptest! {
 
     #[test]
     fn a_plan_leads_between_any_two_states(from in configs(), to in configs()) {
-        let [from, to] = [from, to].map(|config| Lab::with(config, SLOTS).state).map(|state| desired(&state));
+        let [from, to] = [from, to].map(|config| Lab::with(config, SLOTS).state).map(|mut state| desired(&mut state, start()));
         let (have, after) = (realized(&from, SLOTS), realized(&to, SLOTS));
         let mut fake = Fake::holding(have.clone());
         for step in plan(&have, &to) {
@@ -96,7 +96,7 @@ fn what_is_named_comes_first_and_goes_last() {
     assert_eq!(steps(&mut lab), ["line", "slots", "listener gone", "slots", "line gone"]);
 
     lab.act(Act::Probe { group: 0, target: 3, passed: false });
-    assert_eq!(steps(&mut lab), ["slots"]);
+    assert_eq!(steps(&mut lab), ["line", "slots"], "it takes no new flows");
     lab.act(Act::Probe { group: 0, target: 3, passed: false });
     assert_eq!(steps(&mut lab), ["dying line"]);
 }
@@ -146,8 +146,8 @@ fn a_listener_that_will_have_no_target_gives_way() {
 
 #[test]
 fn an_interrupted_plan_is_taken_up_where_it_stopped() {
-    let Lab { state, mut fake, mut shadow, .. } = Lab::with(two_groups([13, 13]), SLOTS);
-    let want = desired(&state);
+    let Lab { mut state, mut fake, mut shadow, .. } = Lab::with(two_groups([13, 13]), SLOTS);
+    let want = desired(&mut state, start());
     let all = shadow.plan(&want).len();
     fake.fail_after(3);
     let stopped = carry_out(&mut fake, &mut shadow, &want).unwrap_err();
@@ -161,11 +161,11 @@ fn an_interrupted_plan_is_taken_up_where_it_stopped() {
 
 #[test]
 fn a_slot_beyond_the_map_is_an_error_and_not_a_loop() {
-    let Lab { state, .. } = Lab::with(two_groups([13, 13]), SLOTS);
+    let Lab { mut state, .. } = Lab::with(two_groups([13, 13]), SLOTS);
     let mut fake = Fake::new(13);
     let mut shadow = Shadow::new(fake.have().unwrap());
     for _ in 0..2 {
-        let stopped = carry_out(&mut fake, &mut shadow, &desired(&state)).unwrap_err();
+        let stopped = carry_out(&mut fake, &mut shadow, &desired(&mut state, start())).unwrap_err();
         assert_eq!(stopped.error.to_string(), "access to map `RINGS`");
     }
 }

@@ -5,11 +5,14 @@ use crate::{
     config::checked::{CheckKind, Forwarding, TargetAddress},
     core::{
         desired::desired,
-        group::Member,
         health::HealthState,
+        member::Member,
         sample::{address, config, name, start},
+        slots::Live,
     },
 };
+
+mod motion;
 
 const A: &str = "10.2.0.1";
 const B: &str = "10.2.0.2";
@@ -47,13 +50,19 @@ impl Lab {
         self.on(Event::Probed { target, outcome, took: Duration::ZERO })
     }
 
+    fn swept(&mut self, live: Live) {
+        let began = self.now;
+        self.on(Event::Swept(Swept { began, live }));
+    }
+
     fn group(&self) -> &Group {
         self.state.groups().get(&name("web")).unwrap()
     }
 
     /// Who has slots of the ring.
-    fn in_ring(&self) -> Vec<String> {
-        let (_, ring) = self.group().ring(self.state.ring_key()).unwrap();
+    fn in_ring(&mut self) -> Vec<String> {
+        self.state.advance(self.now);
+        let (_, ring) = self.group().ring().unwrap();
         let ids: BTreeSet<_> = ring.iter().filter_map(|slot| slot.current()).collect();
         let members = self.group().members().iter();
         let named = members.filter(|(_, member)| member.id().is_some_and(|id| ids.contains(&id)));
@@ -153,7 +162,7 @@ fn a_target_of_no_weight_keeps_its_line_and_has_no_slot() {
     assert!(matches!(&changes[..], [Change::Targets { reweighted, .. }] if *reweighted == [address(B)]));
     assert_eq!(lab.in_ring(), [A]);
     assert_eq!(id(&lab, B), before);
-    assert_eq!(desired(&lab.state).targets.len(), 2);
+    assert_eq!(desired(&mut lab.state, lab.now).targets.len(), 2);
 }
 
 #[test]
@@ -196,24 +205,26 @@ fn nothing_new_changes_nothing() {
 fn only_the_ring_of_the_group_that_changed_is_built_anew() {
     let two = web(&[(A, 1), (B, 1)]).group("other", Forwarding::Nat, 251, &[(A, 1), (B, 1)]);
     let mut lab = Lab { state: State::new(two.clone(), start()), now: start() };
-    let before = desired(&lab.state).rings;
+    let before = desired(&mut lab.state, lab.now).rings;
     lab.fail(A);
     lab.configure(two.listener("late", "192.0.2.1", "web"));
-    let after = desired(&lab.state).rings;
+    let after = desired(&mut lab.state, lab.now).rings;
     let same: Vec<_> = before.values().zip(after.values()).map(|(old, new)| Arc::ptr_eq(old, new)).collect();
     assert_eq!(same, [true, false], "`other` comes before `web`");
 }
 
 #[test]
 fn nodes_of_different_history_choose_the_same_target() {
-    let late = Lab::with(&[(A, 3), (B, 1), (C, 2)]);
+    let mut late = Lab::with(&[(A, 3), (B, 1), (C, 2)]);
+    late.state.advance(late.now);
     let mut early = Lab::with(&[(B, 1), ("10.2.0.9", 7)]);
     early.configure(web(&[(C, 5), (B, 1)]));
     early.configure(web(&[(A, 3), (B, 1), (C, 2)]));
+    early.state.advance(early.now);
     let chosen = |lab: &Lab| -> Vec<TargetAddress> {
         let members = lab.group().members().iter();
         let by_id: BTreeMap<_, _> = members.map(|(at, member)| (member.id(), *at)).collect();
-        let (_, ring) = lab.group().ring(lab.state.ring_key()).unwrap();
+        let (_, ring) = lab.group().ring().unwrap();
         ring.iter().map(|slot| *by_id.get(&slot.current()).unwrap()).collect()
     };
     let ids = |lab: &Lab| lab.group().members().values().map(Member::id).collect::<Vec<_>>();
@@ -231,6 +242,9 @@ fn what_finds_no_room_is_named_and_finds_it_later() {
     assert_eq!(changes.last(), Some(&no_room));
     assert_eq!(lab.in_ring(), ["10.2.0.8"]);
     let version = lab.state.version();
+    // A sweep finds nobody left on the targets before.
+    lab.now += Duration::from_secs(3);
+    lab.swept(Live::default());
     lab.now += Duration::from_secs(381);
     lab.pass("10.2.0.8");
     assert_eq!(lab.in_ring(), ["10.2.0.8", "10.2.0.9"], "the ids of the targets before have rested");
@@ -241,15 +255,15 @@ fn what_finds_no_room_is_named_and_finds_it_later() {
     let no_room = Change::NoRoom { group: name("huge"), shortage: Shortage::Slots(997) };
     assert!(changes.contains(&no_room), "{changes:?}");
     let key = "192.0.2.1".parse::<IpAddr>().unwrap();
-    assert!(desired(&lab.state).listeners.keys().all(|listener| listener.address != key));
+    assert!(desired(&mut lab.state, lab.now).listeners.keys().all(|listener| listener.address != key));
 }
 
 #[test]
 fn another_seed_makes_other_rings() {
     let mut lab = Lab::with(&[(A, 1), (B, 1)]);
-    let before = desired(&lab.state).rings;
+    let before = desired(&mut lab.state, lab.now).rings;
     let mut other = web(&[(A, 1), (B, 1)]);
     other.node.seed.0.push('!');
     lab.configure(other);
-    assert_ne!(desired(&lab.state).rings, before);
+    assert_ne!(desired(&mut lab.state, lab.now).rings, before);
 }

@@ -20,10 +20,11 @@ use crate::{
         plan::{ListenerKey, Step, plan},
         sample::{address, config, name, start},
         shadow::Shadow,
+        slots::Live,
         state::State,
     },
     dataplane::{Dataplane as _, fake::Fake},
-    event::{Event, Outcome, TargetKey},
+    event::{Event, Outcome, Swept, TargetKey},
 };
 
 /// So few that groups have to take over each other's slots.
@@ -76,11 +77,9 @@ pub(super) fn check(before: &Have, now: &Have, after: &Have) {
         assert!(is_live(now, key), "{key:?} was live and will be, but is not");
     }
     for (place, slot) in now.slots.iter().enumerate() {
-        let id = slot.current();
-        assert!(
-            id.is_none_or(|id| now.targets.contains_key(&id)),
-            "slot {place} names {id:?}, who has no line"
-        );
+        for id in slot.current().into_iter().chain(slot.former()) {
+            assert!(now.targets.contains_key(&id), "slot {place} names {id:?}, who has no line");
+        }
     }
 }
 
@@ -119,14 +118,14 @@ impl Lab {
         self.state.on(event, self.now);
     }
 
-    pub(super) fn plan(&self) -> Vec<Step> {
-        self.shadow.plan(&desired(&self.state))
+    pub(super) fn plan(&mut self) -> Vec<Step> {
+        self.shadow.plan(&desired(&mut self.state, self.now))
     }
 
     /// Carries out so many steps of the plan and checks every prefix.
     pub(super) fn walk(&mut self, at_most: usize) {
         let owned = mem::replace(&mut self.owners, owners(self.state.config()));
-        let want = desired(&self.state);
+        let want = desired(&mut self.state, self.now);
         let before = self.fake.held().clone();
         let after = realized(&want, u32::try_from(before.slots.len()).unwrap());
         let steps = self.shadow.plan(&want);
@@ -155,7 +154,8 @@ impl Lab {
                     TargetKey { group: name(GROUPS[group]), address: address(&target(group, number)) };
                 self.on(Event::Probed { target, outcome, took: Duration::ZERO });
             }
-            Act::Rest => self.now += Duration::from_secs(1000),
+            Act::Wait(seconds) => self.now += Duration::from_secs(seconds),
+            Act::Sweep => self.on(Event::Swept(Swept { began: self.now, live: Live::default() })),
         }
     }
 }
@@ -163,8 +163,15 @@ impl Lab {
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Configure(Box<Config>),
-    Probe { group: usize, target: usize, passed: bool },
-    Rest,
+    Probe {
+        group: usize,
+        target: usize,
+        passed: bool,
+    },
+    /// In seconds.
+    Wait(u64),
+    /// Which finds no live flow.
+    Sweep,
 }
 
 pub(super) fn configs() -> impl Strategy<Value = Config> {
@@ -201,6 +208,7 @@ pub(super) fn acts() -> impl Strategy<Value = Act> {
         2 => configs().prop_map(Box::new).prop_map(Act::Configure),
         4 => (0_usize..4, 1_usize..7, any::<bool>())
             .prop_map(|(group, target, passed)| Act::Probe { group, target, passed }),
-        1 => Just(Act::Rest),
+        1 => prop::sample::select(vec![5, 20, 1000]).prop_map(Act::Wait),
+        1 => Just(Act::Sweep),
     ]
 }
