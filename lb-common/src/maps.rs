@@ -44,7 +44,7 @@ shared! {
     pub struct ListenerKeyV4: 8 bytes {
         pub address: Be32,
         pub port: Be16,
-        /// `IPPROTO_TCP` or `IPPROTO_UDP`.
+        /// `IPPROTO_TCP` or `IPPROTO_UDP`; zero, beside port 0, for the address itself ([`KIND_ADDRESS`]).
         pub protocol: u8,
         pub reserved: u8,
     }
@@ -130,6 +130,9 @@ pub const KIND_NAT_RETURN: u32 = 3;
 /// [`Listener::kind`], at port 0 only: not one listener but the address's element of `RANGES`, which is number `ring`
 /// and of the stamp `slots`.
 pub const KIND_RANGES: u32 = 4;
+/// [`Listener::kind`]: the address is a listener's, or `nat` sends from it. Found by the address alone (protocol 0,
+/// port 0), for packets that name no port: fragments, ICMP.
+pub const KIND_ADDRESS: u32 = 5;
 
 shared! {
     /// Value of `LISTENERS_V4` and `LISTENERS_V6`: what answers at an address.
@@ -143,14 +146,25 @@ shared! {
         /// First and last port of a listener on a port range, and of `KIND_NAT_RETURN`'s; in host order.
         pub first_port: u16,
         pub last_port: u16,
-        pub reserved: [u64; 2],
+        /// `LISTENER_*`.
+        pub flags: u32,
+        pub reserved: u32,
+        pub reserved_too: u64,
     }
 }
 
 impl Listener {
     /// All zero: answers at nothing.
-    pub const NOTHING: Self =
-        Self { kind: 0, ring: 0, slots: 0, first_port: 0, last_port: 0, reserved: [0; 2] };
+    pub const NOTHING: Self = Self {
+        kind: 0,
+        ring: 0,
+        slots: 0,
+        first_port: 0,
+        last_port: 0,
+        flags: 0,
+        reserved: 0,
+        reserved_too: 0,
+    };
 }
 
 /// [`Target::flags`]: forwarded by full NAT.

@@ -126,6 +126,7 @@ fn the_kernels_maps_hold_what_the_plan_says_and_read_back_the_same() {
     let held = node.fake.have().unwrap();
     let kernel = node.mirrored().have().unwrap();
     assert_eq!(kernel.listeners, held.listeners);
+    assert_eq!(kernel.addresses, held.addresses);
     assert_eq!(kernel.targets, held.targets);
     assert_eq!(kernel.slots, held.slots);
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 use lb_common::{
     ids::TargetId,
     maps::{
-        AddressWords, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT, TARGET_OPENS,
-        TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target, address_words, v4_words,
+        AddressWords, KIND_ADDRESS, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT,
+        TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target,
+        address_words, v4_words,
     },
     outer::partial_checksum,
     wire::{Be16, Be32},
@@ -14,7 +15,7 @@ use lb_common::{
 
 use super::{group::Group, plan::ListenerKey, ring::Ring, state::State};
 use crate::{
-    config::checked::{self, Config, Forwarding, Ports, Protocol, TargetAddress, TargetGroup},
+    config::checked::{self, Config, Forwarding, Nat, Ports, Protocol, TargetAddress, TargetGroup},
     event::NextHop,
 };
 
@@ -22,6 +23,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     pub listeners: BTreeMap<ListenerKey, Listener>,
+    /// The addresses that are ours, whatever the port.
+    pub addresses: BTreeMap<IpAddr, Listener>,
     pub targets: BTreeMap<TargetId, Target>,
     /// By their first slot; no two overlap. All other slots are empty.
     pub rings: BTreeMap<u32, Ring>,
@@ -32,7 +35,7 @@ pub fn desired(state: &mut State, now: Instant) -> Want {
     state.advance(now);
     let state = &*state;
     let config = state.config();
-    let mut want = Want { listeners: nat_returns(config), ..Want::default() };
+    let mut want = Want { listeners: nat_returns(config), addresses: addresses(config), ..Want::default() };
     for (name, group) in state.groups() {
         let Some(wanted) = config.target_groups.get(name) else { continue };
         want.targets.extend(lines(state, wanted.forwarding, group));
@@ -71,10 +74,20 @@ fn nat_returns(config: &Config) -> BTreeMap<ListenerKey, Listener> {
     let Some(nat) = &config.nat else { return BTreeMap::new() };
     let (first_port, last_port) = (*nat.ports.start(), *nat.ports.end());
     let listener = Listener { kind: KIND_NAT_RETURN, first_port, last_port, ..Listener::NOTHING };
-    let sources = [nat.ipv4_source.map(IpAddr::V4), nat.ipv6_source.map(IpAddr::V6)];
     let key = |address, protocol| (ListenerKey { address, ports: Ports::Every, protocol }, listener);
     let keys = |address| [key(address, Protocol::Tcp), key(address, Protocol::Udp)];
-    sources.into_iter().flatten().flat_map(keys).collect()
+    nat_sources(nat).flat_map(keys).collect()
+}
+
+fn nat_sources(nat: &Nat) -> impl Iterator<Item = IpAddr> {
+    [nat.ipv4_source.map(IpAddr::V4), nat.ipv6_source.map(IpAddr::V6)].into_iter().flatten()
+}
+
+/// Every listener's, also of those that do not answer for want of room: what comes to them is nobody else's.
+fn addresses(config: &Config) -> BTreeMap<IpAddr, Listener> {
+    let ours = Listener { kind: KIND_ADDRESS, ..Listener::NOTHING };
+    let vips = config.listeners.values().map(|listener| listener.address);
+    vips.chain(config.nat.iter().flat_map(nat_sources)).map(|address| (address, ours)).collect()
 }
 
 /// A line for every target, also for those that get no new flow: theirs go on.

@@ -1,6 +1,6 @@
 //! What the maps hold: what a plan starts from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
     ids::TargetId,
@@ -13,6 +13,7 @@ use super::plan::{ListenerKey, Step};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Have {
     pub listeners: BTreeMap<ListenerKey, Listener>,
+    pub addresses: BTreeMap<IpAddr, Listener>,
     pub targets: BTreeMap<TargetId, Target>,
     /// All slots of `RINGS`; as long as the map.
     pub slots: Vec<Slot>,
@@ -48,6 +49,12 @@ impl Have {
             }
             Step::RemoveListener { key } => {
                 self.listeners.remove(key);
+            }
+            Step::PutAddress { address, entry } => {
+                self.addresses.insert(*address, *entry);
+            }
+            Step::RemoveAddress { address } => {
+                self.addresses.remove(address);
             }
             Step::RemoveTarget { id } => {
                 self.targets.remove(id);

@@ -6,8 +6,9 @@
 //! 2. Slots, where no listener reads them that is about to read elsewhere.
 //! 3. Listeners that come or change; then those that go. Slots that waited for them follow, and the
 //!    listeners of those.
-//! 4. Lines of targets that no longer serve.
-//! 5. Slots of rings that are gone are emptied; at last the lines go that no slot names.
+//! 4. Addresses, which say only to whom a packet without ports belongs: those that come, then those that go.
+//! 5. Lines of targets that no longer serve.
+//! 6. Slots of rings that are gone are emptied; at last the lines go that no slot names.
 
 mod moves;
 
@@ -42,6 +43,10 @@ pub enum Step {
     PutListener { key: ListenerKey, listener: Listener },
     /// From here on the address is not ours.
     RemoveListener { key: ListenerKey },
+    /// Says that an address is ours, or changes what is said of it.
+    PutAddress { address: IpAddr, entry: Listener },
+    /// No listener has the address.
+    RemoveAddress { address: IpAddr },
     /// Zeroes a target's line that no slot names.
     RemoveTarget { id: TargetId },
 }
@@ -66,10 +71,19 @@ pub(super) fn plan_from(have: &Have, settled: Option<&BTreeMap<u32, Ring>>, want
 
     let mut steps: Vec<Step> = others.into_iter().map(put).collect();
     steps.extend(Moves::new(have, changed_rings(have, settled, want), want).in_order());
+    steps.extend(addresses(have, want));
     steps.extend(dying.into_iter().map(put));
     steps.extend(put_slots(&leftovers(have, settled, want)));
     steps.extend(gone.map(|id| Step::RemoveTarget { id: *id }));
     steps
+}
+
+fn addresses(have: &Have, want: &Want) -> impl Iterator<Item = Step> {
+    let coming = want.addresses.iter().filter(|(address, entry)| have.addresses.get(address) != Some(*entry));
+    let gone = have.addresses.keys().filter(|address| !want.addresses.contains_key(address));
+    coming
+        .map(|(address, entry)| Step::PutAddress { address: *address, entry: *entry })
+        .chain(gone.map(|address| Step::RemoveAddress { address: *address }))
 }
 
 fn changed_rings(have: &Have, settled: Option<&BTreeMap<u32, Ring>>, want: &Want) -> Vec<ChangedRing> {

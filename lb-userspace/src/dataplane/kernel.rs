@@ -181,6 +181,8 @@ impl Dataplane for Kernel {
             }
             Step::PutListener { key, listener } => self.listeners.set(key, Some(listener))?,
             Step::RemoveListener { key } => self.listeners.set(key, None)?,
+            Step::PutAddress { address, entry } => self.listeners.set_address(*address, Some(entry))?,
+            Step::RemoveAddress { address } => self.listeners.set_address(*address, None)?,
             Step::RemoveTarget { id } => {
                 let first = id.index() as usize * 8;
                 (first..first + 8).for_each(|word| self.targets.store(word, 0));
@@ -190,7 +192,8 @@ impl Dataplane for Kernel {
     }
 
     fn have(&self) -> Result<Have, WriteError> {
-        let mut have = Have { listeners: self.listeners.held()?.into_iter().collect(), ..Have::default() };
+        let mut have = Have::default();
+        self.listeners.read(&mut have)?;
         for id in (1..=self.sizes.targets).filter_map(TargetId::new) {
             let first = id.index() as usize * 8;
             let words: [u64; 8] = std::array::from_fn(|offset| self.targets.load(first + offset));

@@ -7,7 +7,7 @@ use aya::{
     maps::{HashMap, MapData, MapError},
 };
 use lb_common::{
-    maps::{KIND_RANGES, Listener, ListenerKeyV4, ListenerKeyV6, NEAR, Near, address_words},
+    maps::{KIND_ADDRESS, KIND_RANGES, Listener, ListenerKeyV4, ListenerKeyV6, NEAR, Near, address_words},
     parse::{TCP, UDP},
     ranges::PortRanges,
     wire::{Be16, Be32},
@@ -15,7 +15,7 @@ use lb_common::{
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
-    WriteError,
+    Have, WriteError,
     load::{LoadError, Sizes, open, open_mapped},
     near::NearMap,
     ranges::RangeMap,
@@ -67,41 +67,46 @@ impl Listeners {
         self.set_entry(&map_key(key, port), listener)
     }
 
-    /// All that stand, read back.
-    pub(super) fn held(&self) -> Result<Vec<(ListenerKey, Listener)>, WriteError> {
-        let mut held = Vec::new();
+    /// The same of an address as such.
+    pub(super) fn set_address(
+        &mut self,
+        address: IpAddr,
+        entry: Option<&Listener>,
+    ) -> Result<(), WriteError> {
+        self.set_entry(&key_of(address, 0, 0), entry)
+    }
+
+    /// Reads back all that stand.
+    pub(super) fn read(&self, have: &mut Have) -> Result<(), WriteError> {
         for entry in self.v4.iter() {
             let (key, listener) =
                 entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V4", source })?;
             let address = IpAddr::from(key.address.get().to_be_bytes());
-            held.extend(self.behind(address, key.port, key.protocol, listener));
+            self.read_entry(have, address, key.port, key.protocol, listener);
         }
         for entry in self.v6.iter() {
             let (key, listener) =
                 entry.map_err(|source| WriteError::Kernel { map: "LISTENERS_V6", source })?;
             let address =
                 IpAddr::from(<[u8; 16]>::read_from_bytes(key.address.as_bytes()).unwrap_or_default());
-            held.extend(self.behind(address, key.port, key.protocol, listener));
+            self.read_entry(have, address, key.port, key.protocol, listener);
         }
-        Ok(held)
+        Ok(())
     }
 
-    /// The listeners that an entry stands for.
-    fn behind(
-        &self,
-        address: IpAddr,
-        port: Be16,
-        protocol: u8,
-        entry: Listener,
-    ) -> impl Iterator<Item = (ListenerKey, Listener)> + use<> {
+    /// What an entry stands for.
+    fn read_entry(&self, have: &mut Have, address: IpAddr, port: Be16, protocol: u8, entry: Listener) {
         let protocol = if protocol == UDP { Protocol::Udp } else { Protocol::Tcp };
         let listeners = match entry.kind {
+            KIND_ADDRESS => {
+                have.addresses.insert(address, entry);
+                return;
+            }
             KIND_RANGES => self.ranges.read(entry.ring),
             _ => vec![(Ports::from(port.get()), entry)],
         };
-        listeners
-            .into_iter()
-            .map(move |(ports, listener)| (ListenerKey { address, ports, protocol }, listener))
+        let keyed = |(ports, listener)| (ListenerKey { address, ports, protocol }, listener);
+        have.listeners.extend(listeners.into_iter().map(keyed));
     }
 
     fn set_entry(&mut self, key: &MapKey, listener: Option<&Listener>) -> Result<(), WriteError> {
@@ -156,13 +161,17 @@ fn map_key(key: &ListenerKey, port: u16) -> MapKey {
         Protocol::Tcp => TCP,
         Protocol::Udp => UDP,
     };
+    key_of(key.address, port, protocol)
+}
+
+fn key_of(address: IpAddr, port: u16, protocol: u8) -> MapKey {
     let port = Be16::new(port);
-    match key.address {
+    match address {
         IpAddr::V4(address) => {
             MapKey::V4(ListenerKeyV4 { address: Be32::new(address.to_bits()), port, protocol, reserved: 0 })
         }
         IpAddr::V6(_) => MapKey::V6(ListenerKeyV6 {
-            address: address_words(key.address),
+            address: address_words(address),
             port,
             protocol,
             reserved: 0,

@@ -30,7 +30,7 @@ const CLOSED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Capacities of the maps, in elements. Fixed while the program is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Listeners of each family.
+    /// Listeners and addresses of each family.
     pub listeners: u32,
     /// Pairs of address and protocol with listeners on port ranges.
     pub range_lists: u32,
@@ -47,8 +47,9 @@ pub struct Sizes {
 impl Sizes {
     pub fn of(config: &Config) -> Self {
         Self {
-            // `nat` listens on its own addresses for replies: two protocols, two families.
-            listeners: config.limits.listeners + 4,
+            // Each may have an address of its own, which has an entry too. `nat` has two protocols to hear replies
+            // by, at an address of each family.
+            listeners: 2 * config.limits.listeners + 3,
             range_lists: config.limits.range_lists,
             targets: config.limits.targets,
             slots: config.limits.slots,

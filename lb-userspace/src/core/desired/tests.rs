@@ -103,6 +103,24 @@ fn a_dead_target_keeps_its_line_but_does_not_serve() {
 }
 
 #[test]
+fn every_address_that_is_ours_has_an_entry_of_its_own() {
+    let config = config()
+        .group("a", Forwarding::Ipip, 5, &[])
+        .listener("one", "192.0.2.1", "a")
+        .listener("two", "192.0.2.1", "a")
+        .listener("three", "2001:db8::1", "a");
+    let mut roomless = config.clone();
+    roomless.limits.slots = 3;
+    for config in [config, roomless] {
+        let want = desired(&mut State::new(config, start()), start());
+        let addresses: Vec<_> = want.addresses.keys().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["10.9.0.1", "192.0.2.1", "2001:db8::1", "2001:db8:9::1"]);
+        let ours = Listener { kind: KIND_ADDRESS, ..Listener::NOTHING };
+        assert!(want.addresses.values().all(|entry| *entry == ours));
+    }
+}
+
+#[test]
 fn a_listener_reads_its_groups_ring_and_nat_hears_its_replies() {
     let mut config = config()
         .group("a", Forwarding::Ipip, 5, &[("10.2.0.1", 1)])

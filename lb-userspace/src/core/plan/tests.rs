@@ -73,6 +73,8 @@ fn words(steps: &[Step]) -> Vec<&'static str> {
         Step::PutSlots { .. } => "slots",
         Step::PutListener { .. } => "listener",
         Step::RemoveListener { .. } => "listener gone",
+        Step::PutAddress { .. } => "address",
+        Step::RemoveAddress { .. } => "address gone",
         Step::RemoveTarget { .. } => "line gone",
     };
     steps.iter().map(word).collect()
@@ -87,13 +89,14 @@ fn what_is_named_comes_first_and_goes_last() {
         lab.walk(usize::MAX);
         words
     };
-    assert_eq!(steps(&mut lab), ["line", "line", "slots", "slots", "listener", "listener"]);
+    let coming = ["line", "line", "slots", "slots", "listener", "listener", "address", "address"];
+    assert_eq!(steps(&mut lab), coming);
 
     config.target_groups.remove(&name("b"));
     config.listeners.retain(|_, listener| listener.target_group == name("a"));
     config = config.group("a", Forwarding::Ipip, 5, &[("10.2.0.1", 1), ("10.2.0.3", 1)]);
     lab.on(Event::Configured(Box::new(config)));
-    assert_eq!(steps(&mut lab), ["line", "slots", "listener gone", "slots", "line gone"]);
+    assert_eq!(steps(&mut lab), ["line", "slots", "listener gone", "address gone", "slots", "line gone"]);
 
     lab.act(Act::Probe { group: 0, target: 3, passed: false });
     assert_eq!(steps(&mut lab), ["line", "slots"], "it takes no new flows");
@@ -112,7 +115,7 @@ fn slots_that_another_listener_still_reads_wait_for_it() {
     config = config.group("c", Forwarding::Ipip, 17, &[("10.2.2.1", 1)]);
     config = config.listener("one", VIPS[0], "b").listener("three", VIPS[2], "c");
     lab.on(Event::Configured(Box::new(config)));
-    assert_eq!(words(&lab.plan()), ["line", "listener", "slots", "listener", "line gone"]);
+    assert_eq!(words(&lab.plan()), ["line", "listener", "slots", "listener", "address", "line gone"]);
     lab.walk(usize::MAX);
 }
 

@@ -47,8 +47,9 @@ pub(super) fn owners(config: &Config) -> BTreeMap<IpAddr, u8> {
 }
 
 pub(super) fn realized(want: &Want, slots: u32) -> Have {
-    let (listeners, targets) = (want.listeners.clone(), want.targets.clone());
-    let mut have = Have { listeners, targets, ..Have::nothing(slots) };
+    let (listeners, addresses) = (want.listeners.clone(), want.addresses.clone());
+    let targets = want.targets.clone();
+    let mut have = Have { listeners, addresses, targets, ..Have::nothing(slots) };
     for (first, ring) in &want.rings {
         have.slots[range_of(*first, ring.len())].copy_from_slice(ring);
     }
