@@ -11,15 +11,16 @@ use std::fmt::Write as _;
 
 use lb_common::{
     maps::{Idle, Settings, TARGET_RESOLVED, TARGET_SERVES, Tally},
-    verdict::Verdict,
+    slot::SlotState,
+    verdict::{Note, Verdict},
 };
 
 use self::dice::Dice;
 use crate::lab::{Action, Lab, Line, Node, Ran, hex, settings};
-use crate::model::{Answer, Kind, Model, World};
+use crate::model::{Answer, Kind, Model, Motion, World};
 use crate::packet::{TCP, UDP};
 
-const FRAMES: u64 = 40_000;
+const FRAMES: u64 = 100_000;
 const SEED: u64 = 2;
 
 /// Frames between two looks at the counters, and between two changes of the world.
@@ -55,6 +56,8 @@ impl Contest {
     fn new(seed: u64) -> Self {
         // Spans so far apart that the ticks that pass while the test runs decide nothing.
         let settings = Settings {
+            tracked_budget: u32::MAX,
+            tracked_idle: Idle { tcp: 3_500, udp: 2_500, opening: 1_500, closed: 500 },
             nat_idle: Idle { tcp: 9_500, udp: 4_500, opening: 2_500, closed: 1_500 },
             ..settings()
         };
@@ -126,7 +129,11 @@ impl Contest {
                 let at = self.dice.of(&rings.collect::<Vec<_>>());
                 let (slot, from) = (self.dice.below(world.listening[at].ring.len()), peers(world, at));
                 let id = self.dice.of(&from);
-                world.put_slot(&mut self.lab, at, slot, id);
+                // `nat` knows its flows by itself.
+                let moves = world.listening[at].kind == Kind::Service && self.dice.once_in(2);
+                let states = [SlotState::Learning, SlotState::LearningTcp, SlotState::Pinned];
+                let motion = Motion { state: self.dice.of(&states), former: self.dice.of(&from) };
+                world.put_slot(&mut self.lab, at, slot, id, moves.then_some(motion));
             }
             _ => {
                 let ticks = self.dice.of(&[1_000, 1_000, 3_000]);
@@ -151,7 +158,8 @@ impl Contest {
         // Node 6 is behind an interface that is not there.
         let to = nodes.clone().filter(|node| node.id != 6).map(|node| Line::ToTarget(node.id));
         let from = nodes.filter(|node| node.mask == 0 && node.id > 6).map(|node| Line::FromTarget(node.id));
-        for line in verdicts.map(|verdict| Line::Verdict(*verdict)).chain(to).chain(from) {
+        let notes = [Line::Note(Note::Tracked)].into_iter();
+        for line in verdicts.map(|verdict| Line::Verdict(*verdict)).chain(to).chain(from).chain(notes) {
             let packets = self.met.get(&line).map_or(0, |tally| tally.packets);
             println!("{packets:6} {line:?}");
             assert!(packets >= 50, "{line:?}: met {packets} times");
@@ -209,6 +217,10 @@ fn add(lines: &mut BTreeMap<Line, Tally>, frame: &[u8], answer: &Answer) {
     line.packets += 1;
     line.bytes += frame.len() as u64;
     line.new_flows += u64::from(answer.opens);
+    for note in &answer.notes {
+        let line = lines.entry((*note).into()).or_insert(Tally { packets: 0, bytes: 0, new_flows: 0 });
+        line.packets += 1;
+    }
 }
 
 fn told(frame: &[u8], ran: &Ran, answer: &Answer) -> String {

@@ -15,6 +15,7 @@ mod nat;
 mod packet;
 mod ranges;
 mod redirect;
+mod tracking;
 mod truncation;
 mod unwrapping;
 mod verdicts;

@@ -7,12 +7,21 @@
 mod forward;
 mod headers;
 mod nat;
+mod tracking;
 mod world;
 
-use lb_common::{maps::Settings, verdict::Verdict};
+use std::mem;
+
+use lb_common::{
+    maps::Settings,
+    verdict::{Note, Verdict},
+};
 
 use self::headers::Headers;
-pub(crate) use self::world::{Kind, Listening, World};
+pub(crate) use self::{
+    tracking::Motion,
+    world::{Kind, Listening, World},
+};
 use crate::lab::{Action, Line, hash_of};
 
 /// What should become of one packet.
@@ -23,12 +32,17 @@ pub(crate) struct Answer {
     pub(crate) bytes: Option<Vec<u8>>,
     pub(crate) line: Line,
     pub(crate) opens: bool,
+    /// Noted beside.
+    pub(crate) notes: Vec<Note>,
 }
 
 pub(crate) struct Model {
     pub(crate) world: World,
     settings: Settings,
     nat: nat::Table,
+    tracking: tracking::Table,
+    /// Of the packet at hand.
+    notes: Vec<Note>,
 }
 
 /// A packet to a target or from one.
@@ -41,29 +55,35 @@ struct Sent {
 
 impl Model {
     pub(crate) fn new(settings: Settings, world: World) -> Self {
-        Self { world, settings, nat: nat::Table::new(settings) }
+        let (nat, tracking) = (nat::Table::new(settings), tracking::Table::new(settings));
+        Self { world, settings, nat, tracking, notes: Vec::new() }
     }
 
     /// What should become of `frame`. `chosen` gives the number of 16 bits at an offset of what the program
     /// made of it.
     pub(crate) fn answer(&mut self, frame: &[u8], chosen: &dyn Fn(usize) -> Option<u16>) -> Answer {
-        match self.sent(frame, chosen) {
+        let sent = self.sent(frame, chosen);
+        let notes = mem::take(&mut self.notes);
+        let answer = match sent {
             Ok(Sent { bytes, line, opens, interface: crate::lab::LOOPBACK }) => {
-                Answer { action: Action::Tx, bytes: Some(bytes), line, opens }
+                Answer { action: Action::Tx, bytes: Some(bytes), line, opens, notes: Vec::new() }
             }
             // Nothing is attached to any other interface.
             Ok(Sent { .. }) => dropped(Verdict::NextHopUnresolved),
             Err(verdict) if verdict.meaning().ends_with("dropped.") => dropped(verdict),
             Err(verdict) => {
                 let line = Line::Verdict(verdict);
-                Answer { action: Action::Pass, bytes: Some(frame.to_vec()), line, opens: false }
+                let bytes = Some(frame.to_vec());
+                Answer { action: Action::Pass, bytes, line, opens: false, notes: Vec::new() }
             }
-        }
+        };
+        Answer { notes, ..answer }
     }
 
     /// Lets time pass.
     pub(crate) fn age(&mut self, ticks: u32) {
         self.nat.age(ticks);
+        self.tracking.age(ticks);
     }
 
     /// The ways back that `nat` remembers, and whether they live.
@@ -75,15 +95,33 @@ impl Model {
         let headers = headers::read(frame)?;
         let listening = self.world.listening(&headers).ok_or(Verdict::NotOurs)?;
         match listening.kind {
-            Kind::Service => self.encapsulated(frame, &headers, listening),
+            Kind::Service => {
+                let listening = listening.clone();
+                self.encapsulated(frame, &headers, &listening)
+            }
             Kind::Nat => self.nat.there(frame, &headers, &self.world, listening, chosen),
             Kind::NatReturn => self.nat.back(frame, &headers),
         }
     }
 
-    fn encapsulated(&self, frame: &[u8], headers: &Headers, listening: &Listening) -> Result<Sent, Verdict> {
+    fn encapsulated(
+        &mut self,
+        frame: &[u8],
+        headers: &Headers,
+        listening: &Listening,
+    ) -> Result<Sent, Verdict> {
         let flow = hash_of(&self.settings.keys, headers.source, headers.destination, headers.protocol);
-        let node = self.world.choice(listening, flow)?;
+        let slot = listening.slot(flow);
+        let current = listening.ring[slot];
+        let node = match listening.motion.get(&slot) {
+            None => current,
+            Some(motion) => {
+                let (node, note) = self.tracking.choose(&self.world, current, *motion, headers, flow);
+                self.notes.extend(note);
+                node
+            }
+        };
+        let node = self.world.resolved(node)?;
         let outer = if node.address.is_ipv4() { 20 } else { 40 };
         if headers.length + outer > usize::from(node.mtu) {
             return Err(Verdict::TooBig);
@@ -97,5 +135,6 @@ impl Model {
 }
 
 fn dropped(verdict: Verdict) -> Answer {
-    Answer { action: Action::Drop, bytes: None, line: Line::Verdict(verdict), opens: false }
+    let line = Line::Verdict(verdict);
+    Answer { action: Action::Drop, bytes: None, line, opens: false, notes: Vec::new() }
 }

@@ -1,4 +1,4 @@
-//! `nat`'s tables, which a test ages instead of waiting.
+//! The tables of flows, which a test ages instead of waiting.
 
 use aya::maps::{Array, Map, MapData};
 use lb_common::{
@@ -17,16 +17,10 @@ pub(crate) fn now() -> Tick {
 }
 
 impl Lab {
-    /// Makes all that `nat` remembers `ticks` older: as if that long had passed without a packet.
+    /// Makes all that is remembered of flows `ticks` older: as if that long had passed without a packet.
     pub(crate) fn age(&mut self, ticks: u32) {
-        let mut flows: Array<_, FlowSet> = self.table("FLOWS");
-        for index in 0..SIZES.flow_sets() {
-            let mut set = flows.get(&index, 0).expect("in the map");
-            if set.flows.iter().any(|flow| flow.word != 0) {
-                set.flows.iter_mut().for_each(|flow| flow.word = older(flow.word, ticks));
-                flows.set(index, set, 0).expect("in the map");
-            }
-        }
+        self.age_sets("FLOWS", SIZES.flow_sets(), ticks);
+        self.age_sets("TRACKED", SIZES.tracked_sets(), ticks);
         let mut sessions: Array<_, Session> = self.table("SESSIONS");
         for index in 0..SIZES.nat_flows {
             let mut session = sessions.get(&index, 0).expect("in the map");
@@ -35,6 +29,30 @@ impl Lab {
                 sessions.set(index, session, 0).expect("in the map");
             }
         }
+    }
+
+    fn age_sets(&mut self, name: &str, sets: u32, ticks: u32) {
+        let mut table: Array<_, FlowSet> = self.table(name);
+        for index in 0..sets {
+            let mut set = table.get(&index, 0).expect("in the map");
+            if set.flows.iter().any(|flow| flow.word != 0) {
+                set.flows.iter_mut().for_each(|flow| flow.word = older(flow.word, ticks));
+                table.set(index, set, 0).expect("in the map");
+            }
+        }
+    }
+
+    /// Entries of `TRACKED` that were ever written.
+    pub(crate) fn tracked_entries(&mut self) -> usize {
+        let table: Array<_, FlowSet> = self.table("TRACKED");
+        let sets = (0..SIZES.tracked_sets()).map(|index| table.get(&index, 0).expect("in the map"));
+        sets.map(|set| set.flows.iter().filter(|flow| flow.word != 0).count()).sum()
+    }
+
+    /// As the daemon does it every few seconds: whose flows live, of which slots' marks.
+    pub(crate) fn tracked(&mut self) -> Vec<(u32, u16)> {
+        let living = self.kernel.tracked().sweep().expect("the kernel has the clock");
+        living.into_iter().map(|(id, mark)| (id.index(), mark)).collect()
     }
 
     /// As the daemon does it from time to time; how many flows live.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use lb_common::{maps::TARGET_RESOLVED, verdict::Verdict};
+use lb_common::{maps::TARGET_RESOLVED, slot::Slot, verdict::Verdict};
 use pointsman::config::checked::{Ports, Protocol};
 
-use super::headers::Headers;
+use super::{Motion, headers::Headers};
 use crate::lab::{Lab, NAT_V4, NAT_V6, Node, key};
 use crate::packet::{TCP, UDP};
 
@@ -27,6 +27,8 @@ pub(crate) struct Listening {
     pub(crate) protocol: u8,
     pub(crate) kind: Kind,
     pub(crate) ring: Vec<Option<u32>>,
+    /// Of slots that are not steady.
+    pub(crate) motion: BTreeMap<usize, Motion>,
     /// Of the ring, in the map.
     first_slot: u32,
 }
@@ -63,6 +65,7 @@ impl World {
                 protocol: *protocol,
                 kind,
                 ring,
+                motion: BTreeMap::new(),
                 first_slot: 0,
             });
         }
@@ -92,11 +95,28 @@ impl World {
         self.nodes.insert(node.id, node);
     }
 
-    pub(crate) fn put_slot(&mut self, lab: &mut Lab, listening: usize, slot: usize, id: Option<u32>) {
-        let Listening { ring, first_slot, .. } = &mut self.listening[listening];
+    /// A slot that is steady, or in motion.
+    pub(crate) fn put_slot(
+        &mut self,
+        lab: &mut Lab,
+        listening: usize,
+        slot: usize,
+        id: Option<u32>,
+        moving: Option<Motion>,
+    ) {
+        let Listening { ring, motion, first_slot, .. } = &mut self.listening[listening];
         ring[slot] = id;
         let index = *first_slot + u32::try_from(slot).expect("a small ring");
-        lab.slot(index, id.map(|id| self.nodes[&id].id()));
+        let target = |id: Option<u32>| id.map(|id| self.nodes[&id].id());
+        let word = match moving {
+            None => target(id).map_or(Slot::EMPTY, Slot::steady),
+            Some(Motion { state, former }) => Slot::new(state, target(id), target(former)),
+        };
+        match moving {
+            None => drop(motion.remove(&slot)),
+            Some(moving) => drop(motion.insert(slot, moving)),
+        }
+        lab.put_slot(index, word);
     }
 
     /// The listener with the fewest ports, this one among them. Only one on this very port means RDMA.
@@ -112,18 +132,27 @@ impl World {
         self.listening.iter().filter(has).min_by_key(|listening| listening.ports.len())
     }
 
-    /// The node that the ring names for a flow.
+    /// The node that the ring names for a new flow.
     pub(super) fn choice(&self, listening: &Listening, flow: u64) -> Result<&Node, Verdict> {
-        let slots = u128::try_from(listening.ring.len()).expect("a small ring");
-        // The high half of the hash, as a fraction of one, times the slots.
-        let slot = usize::try_from((u128::from(flow >> 32) * slots) >> 32).expect("less than the slots");
-        let id = listening.ring[slot].ok_or(Verdict::NoTarget)?;
+        self.resolved(listening.ring[listening.slot(flow)])
+    }
+
+    /// The node, if there is one and packets can go there.
+    pub(super) fn resolved(&self, id: Option<u32>) -> Result<&Node, Verdict> {
+        let id = id.ok_or(Verdict::NoTarget)?;
         let node = &self.nodes[&id];
         if node.flags & TARGET_RESOLVED == 0 { Err(Verdict::NextHopUnresolved) } else { Ok(node) }
     }
 }
 
 impl Listening {
+    /// Which slot of the ring the flow has.
+    pub(super) fn slot(&self, flow: u64) -> usize {
+        let slots = u128::try_from(self.ring.len()).expect("a small ring");
+        // The high half of the hash, as a fraction of one, times the slots.
+        usize::try_from((u128::from(flow >> 32) * slots) >> 32).expect("less than the slots")
+    }
+
     /// As [`key`] reads it.
     fn at(&self) -> String {
         let (first, last) = (*self.ports.start(), *self.ports.end());
