@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::Signal;
 
 use crate::lab::{Lab, Node};
 use crate::netns::Namespace;
@@ -15,6 +16,12 @@ use crate::status::{self, Status};
 const START: Duration = Duration::from_secs(20);
 /// How long a clean stop may take.
 const STOP: Duration = Duration::from_secs(5);
+
+/// How long a file may take to be read again.
+const RELOAD: Duration = Duration::from_secs(10);
+/// What the daemon says of a file that it takes, and of one that it refuses.
+const TAKEN: &str = "configuration read again";
+const REFUSED: &str = "configuration refused";
 
 /// What the process of a training node says when its program is on.
 const ATTACHED: &str = "attached";
@@ -56,6 +63,30 @@ impl Daemon {
 
     pub async fn status(&self) -> Result<Status> {
         status::get(&self.socket).await
+    }
+
+    /// Has the daemon read this configuration, and waits until it has taken it.
+    pub async fn reload(&mut self, lab: &Lab, config: &str) -> Result<()> {
+        self.reread(lab, config, TAKEN).await.map(drop)
+    }
+
+    /// Has the daemon read this configuration, and waits until it has refused it; gives what it said.
+    pub async fn reload_refused(&mut self, lab: &Lab, config: &str) -> Result<String> {
+        self.reread(lab, config, REFUSED).await
+    }
+
+    /// Waits for one line more with `answer` in the log.
+    async fn reread(&mut self, lab: &Lab, config: &str, answer: &str) -> Result<String> {
+        let said = |process: &Process| process.log().matches(answer).count();
+        let before = said(&self.process);
+        config_file(lab, config)?;
+        self.process.signal(Signal::SIGHUP)?;
+        let state = format!("says `{answer}`");
+        let told = async |process: &Process| {
+            let log = (said(process) > before).then(|| process.log())?;
+            log.rsplit_once(answer).map(|(_, rest)| rest.to_owned())
+        };
+        self.process.until(&state, RELOAD, told).await
     }
 
     pub async fn stop(&mut self) -> Result<()> {

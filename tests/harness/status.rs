@@ -31,6 +31,8 @@ pub struct Status {
     pub ring: Ring,
     #[serde(default)]
     pub verdicts: BTreeMap<String, Traffic>,
+    #[serde(default)]
+    pub notes: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +59,10 @@ pub struct Group {
     pub name: String,
     #[serde(default)]
     pub fail_open: bool,
+    #[serde(default)]
+    pub learning_slots: usize,
+    #[serde(default)]
+    pub pinned_slots: usize,
     pub targets: Vec<Target>,
 }
 

@@ -1,6 +1,5 @@
 //! Configurations: what a test does not say is as most tests want it.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -110,6 +109,10 @@ pub(crate) struct Config {
     pub(crate) nat_source: Subnet,
     /// Further lines of `[nat]`.
     pub(crate) nat: &'static str,
+    /// Lines of `[tracking]`.
+    pub(crate) tracking: &'static str,
+    /// Of each node in turn, in all groups. `None`: it is no target. Nodes beyond the last have the default.
+    pub(crate) weights: Vec<Option<u16>>,
 }
 
 impl Default for Config {
@@ -122,9 +125,14 @@ impl Default for Config {
             check_interval: "10s",
             nat_source: Subnet::EDGE,
             nat: "",
+            tracking: "",
+            weights: Vec::new(),
         }
     }
 }
+
+/// What a target's weight is unless somebody says otherwise.
+pub(crate) const DEFAULT_WEIGHT: u16 = 100;
 
 /// How often a test that is about health checks.
 pub(crate) const QUICK: &str = "500ms";
@@ -152,7 +160,8 @@ impl Config {
 
     /// The same with another socket: for a second daemon.
     pub(crate) fn text_with_socket(&self, lab: &Lab, socket: &Path) -> String {
-        let Self { interfaces, services, nat_ports, check_interval, nat_source, nat } = self;
+        let Self { interfaces, services, nat_ports, check_interval, nat_source, nat, tracking, weights } =
+            self;
         let [source_v4, source_v6] = Family::BOTH.map(|family| nat_source.host(family, Subnet::FIRST));
         let (first, last, socket) = (nat_ports.start(), nat_ports.end(), socket.display());
         let mut text = format!(
@@ -170,6 +179,9 @@ ports = "{first}-{last}"
 ipv4_source = "{OUTER_V4}"
 ipv6_source = "{OUTER_V6}"
 
+[tracking]
+{tracking}
+
 [api]
 socket = "{socket}"
 
@@ -182,13 +194,17 @@ targets = 128
 "#
         );
         for service in services {
-            text.push_str(&section(service, check_interval, lab));
+            text.push_str(&section(service, check_interval));
+            for (number, node) in lab.nodes.iter().enumerate() {
+                let weight = weights.get(number).copied().unwrap_or(Some(DEFAULT_WEIGHT));
+                text.extend(weight.map(|weight| target(service, node, weight)));
+            }
         }
         text
     }
 }
 
-fn section(service: &Service, check_interval: &str, lab: &Lab) -> String {
+fn section(service: &Service, check_interval: &str) -> String {
     let Service { name, forwarding, protocol, address, port, target_port: _, targets: _ } = service;
     let protocol = match protocol {
         Protocol::Tcp => "tcp",
@@ -198,7 +214,7 @@ fn section(service: &Service, check_interval: &str, lab: &Lab) -> String {
         Forwarding::Ipip => "ipip",
         Forwarding::Nat => "nat",
     };
-    let mut text = format!(
+    format!(
         r#"
 [[listener]]
 name = "{name}"
@@ -222,16 +238,19 @@ healthy_threshold = 2
 unhealthy_threshold = 2
 "#,
         if check_interval == QUICK { QUICK } else { "5s" }
-    );
-    for node in &lab.nodes {
-        let target = service.target(node);
-        let (ip, port) = (target.ip(), target.port());
-        // Writing to a string cannot fail.
-        let _infallible = write!(
-            text,
-            "\n[[target_group.target]]\nname = \"{}\"\naddress = \"{ip}\"\nport = {port}\n",
-            node.name
-        );
-    }
-    text
+    )
+}
+
+fn target(service: &Service, node: &Node, weight: u16) -> String {
+    let (name, target) = (&node.name, service.target(node));
+    let (ip, port) = (target.ip(), target.port());
+    format!(
+        r#"
+[[target_group.target]]
+name = "{name}"
+address = "{ip}"
+port = {port}
+weight = {weight}
+"#
+    )
 }

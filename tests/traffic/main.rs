@@ -1,6 +1,7 @@
 //! Real sockets across network namespaces.
 
 mod arms;
+mod changes;
 mod cleanup;
 mod config;
 mod counts;
