@@ -19,6 +19,9 @@ impl Tick {
     const BITS: u32 = 21;
     const MASK: u32 = (1 << Self::BITS) - 1;
     const SHIFT: u32 = 30;
+    /// How much later a tick may be and is still one that was written meanwhile: about a minute, for a sweeper that
+    /// has to wait for a processor.
+    const AHEAD: u32 = 64;
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
@@ -43,10 +46,12 @@ impl Tick {
         duration.as_nanos().div_ceil(1 << Self::SHIFT).min(u128::from(Self::MASK / 2)) as u32
     }
 
-    /// Ticks from `earlier` to this one.
+    /// Ticks from `earlier` to this one; none if it is a little later. Packets go on while a sweep looks through a
+    /// table by the clock that it read when it began: whoever spoke meanwhile is not 26 days old.
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> u32 {
-        self.0.wrapping_sub(earlier.0) & Self::MASK
+        let passed = self.0.wrapping_sub(earlier.0) & Self::MASK;
+        if passed > Self::MASK - Self::AHEAD { 0 } else { passed }
     }
 }
 

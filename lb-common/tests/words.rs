@@ -14,6 +14,8 @@ use proptest::prelude::*;
 
 /// Ticks before the clock of entries wraps around.
 const WRAP: u32 = 1 << 21;
+/// Differences from here on are of a tick that is a little later.
+const AHEAD: u32 = WRAP - 64;
 
 const IDLE: Idle = Idle { tcp: 350, udp: 120, opening: 30, closed: 60 };
 
@@ -98,12 +100,12 @@ proptest! {
     }
 
     #[test]
-    fn time_passes_over_the_wrap_as_before_it(start in 0..WRAP, passed in 0..WRAP) {
+    fn time_passes_over_the_wrap_as_before_it(start in 0..WRAP, passed in 0..AHEAD) {
         prop_assert_eq!(Tick::new(start.wrapping_add(passed)).since(Tick::new(start)), passed);
     }
 
     #[test]
-    fn a_clock_of_nanoseconds_and_one_of_ticks_agree(start in 0..u64::MAX / 2, ticks in 0..u64::from(WRAP)) {
+    fn a_clock_of_nanoseconds_and_one_of_ticks_agree(start in 0..u64::MAX / 2, ticks in 0..u64::from(AHEAD)) {
         let later = Tick::from_nanoseconds(start + (ticks << 30));
         prop_assert_eq!(u64::from(later.since(Tick::from_nanoseconds(start))), ticks);
     }
@@ -118,7 +120,7 @@ proptest! {
 
     #[test]
     fn a_flow_lives_as_long_as_its_patience_wherever_the_clock_stands(
-        id in target(), port: u16, seen in tick(), state in state(), silent in 0..WRAP,
+        id in target(), port: u16, seen in tick(), state in state(), silent in 0..AHEAD,
     ) {
         let flow = FlowWord::new(id, port, seen, state);
         let now = Tick::new(seen.get() + silent);
@@ -130,6 +132,15 @@ proptest! {
             (false, _) => Some(u32::MAX),
         };
         prop_assert_eq!(flow.readiness(now, &IDLE), readiness);
+    }
+
+    #[test]
+    fn who_spoke_after_the_clock_was_read_has_just_spoken(
+        id in target(), port: u16, now in tick(), state in state(), ahead in 1..=WRAP - AHEAD,
+    ) {
+        let seen = Tick::new(now.get() + ahead);
+        prop_assert_eq!(now.since(seen), 0);
+        prop_assert!(FlowWord::new(id, port, seen, state).live(now, &IDLE));
     }
 
     #[test]

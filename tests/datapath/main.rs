@@ -15,6 +15,7 @@ mod nat;
 mod packet;
 mod ranges;
 mod redirect;
+mod sweep;
 mod tracking;
 mod truncation;
 mod unwrapping;

@@ -1,0 +1,48 @@
+//! The daemon's sweeps, which look through the tables while packets go on.
+
+use lb_common::slot::{Slot, SlotState};
+use pointsman::config::checked::Protocol::Tcp;
+
+use crate::lab::{Lab, Node, to_target};
+use crate::packet::{ACK, syn, tcp};
+
+/// The ticks that a flow's last packet is ahead of the clock that a sweep read when it began.
+const AHEAD: [u32; 3] = [1, 2, 60];
+
+#[test]
+fn a_tracked_flow_that_spoke_after_a_sweep_read_its_clock_lives_on() {
+    for (client, vip) in [("192.0.2.7:7", "10.0.0.1:80"), ("[2001:db8::7]:7", "[fd00::1]:80")] {
+        let [old, new] = [Node::ipip(1, "10.2.0.1"), Node::ipip(2, "10.2.0.2")];
+        let mut lab = Lab::new();
+        let slot = lab.service(Tcp, vip, &[&new]);
+        lab.node(&old);
+        lab.put_slot(slot, Slot::new(SlotState::Learning, Some(new.id()), Some(old.id())));
+        let packet = tcp(client, vip);
+        drop(lab.run(&packet.frame()));
+        lab.put_slot(slot, Slot::new(SlotState::Pinned, Some(new.id()), None));
+        let expected = old.encapsulated(&lab.settings.keys, &packet);
+        for ahead in AHEAD {
+            lab.age(ahead.wrapping_neg());
+            assert_eq!(lab.tracked(), [(1, 0)], "{ahead} ticks ahead");
+            // To the program too, whose processors do not all read the clock at once.
+            lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
+        }
+    }
+}
+
+#[test]
+fn a_nat_flow_that_spoke_after_a_sweep_read_its_clock_lives_on() {
+    for ahead in AHEAD {
+        let mut lab = Lab::new();
+        let node = Node::nat(1, "10.3.0.1", 8080);
+        lab.nat(Tcp, "10.0.0.3:80", &[&node]);
+        let packet = syn("192.0.2.7:7", "10.0.0.3:80");
+        let port = lab.opens(&node, &packet);
+        let reply = node.reply(&packet, port);
+        lab.comes_back(&node, &reply, &packet);
+        lab.age(ahead.wrapping_neg());
+        assert_eq!(lab.sweep(), 1, "{ahead} ticks ahead");
+        lab.comes_back(&node, &reply, &packet);
+        lab.goes_on(&node, &packet.flags(ACK), port);
+    }
+}
