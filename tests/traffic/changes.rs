@@ -13,7 +13,7 @@ use harness::wait;
 
 use self::crowd::Crowd;
 use crate::config::{Config, Service};
-use crate::scene::{Scene, of_node};
+use crate::scene::Scene;
 
 /// Connections that are held, over both listeners.
 const HELD: usize = 2_000;
@@ -23,11 +23,6 @@ const TIMES: usize = 10;
 const LONG: Duration = Duration::from_secs(420);
 /// A slot changes hands, learns and is pinned while the test runs; yet no connection is silent for so long.
 const TRACKING: &str = "learning_window = \"20s\"\ntcp_idle_timeout = \"40s\"";
-
-/// The last of five nodes, which comes and goes.
-const GUEST: usize = 4;
-/// Another, which is drained.
-const DRAINED: usize = 2;
 
 /// Each node's weight, one change after the other: the next begins where the last one ended.
 const CHANGES: [(&str, [Option<u16>; 5]); 5] = [
@@ -92,10 +87,12 @@ async fn turn(scene: &mut Scene, crowd: &Crowd, weights: [Option<u16>; 5]) -> Re
             status.all_are(State::Healthy) && wanted.iter().all(serving)
         })
         .await?;
-    let left = of_node(&status, &scene.lab.nodes[DRAINED]).map(|it| it.slots).sum::<u32>();
-    ensure!((left == 0) == (weights[DRAINED] == Some(0)), "the drained has {left} slots");
-    let guests = of_node(&status, &scene.lab.nodes[GUEST]).count();
-    ensure!((guests > 0) == weights[GUEST].is_some(), "{guests} groups have the guest");
+    let [_, _, drained, _, guest] = weights;
+    let of =
+        |name: &'static str| status.targets().filter(move |(_, it)| it.name == name).map(|(_, it)| it.slots);
+    let (left, guests) = (of("node-3").sum::<u32>(), of("node-5").count());
+    ensure!((left == 0) == (drained == Some(0)), "`node-3` has {left} slots");
+    ensure!((guests > 0) == guest.is_some(), "{guests} groups have `node-5`");
     crowd.open_nowhere_but(move |node| wanted.contains(node));
     Ok(status.ring.slots_rewritten - before)
 }

@@ -11,6 +11,7 @@ mod ipip;
 mod lab;
 mod nat;
 mod refused;
+mod reload;
 mod scene;
 mod serves;
 mod stop;

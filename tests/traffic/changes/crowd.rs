@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::config::Service;
 use crate::scene::Scene;
 
 /// Clients that speak at a time.
@@ -31,7 +32,8 @@ type Takes = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 pub(super) struct Crowd {
     shared: Arc<Shared>,
-    held: usize,
+    /// That each speaker has ended.
+    rounds: Vec<Arc<AtomicUsize>>,
     disperse: watch::Sender<bool>,
     speakers: JoinSet<()>,
 }
@@ -43,8 +45,6 @@ struct Shared {
     /// Connections that were ever opened: each is of a tuple of its own.
     opened: AtomicUsize,
     answers: AtomicUsize,
-    /// Rounds that each speaker has ended.
-    rounds: Vec<AtomicUsize>,
     takes: Mutex<Takes>,
     faults: Mutex<Vec<String>>,
 }
@@ -61,26 +61,27 @@ impl Crowd {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
         setrlimit(Resource::RLIMIT_NOFILE, most, most)
             .context("both ends of all connections are open here")?;
-        let way = |it: &crate::config::Service| (it.listener(), scene.lab.client_addresses(it.targets));
+        let way = |it: &Service| (it.listener(), scene.lab.client_addresses(it.targets));
         let shared = Arc::new(Shared {
             client: scene.client(),
             ways: scene.config.services.iter().map(way).collect(),
             opened: AtomicUsize::new(0),
             answers: AtomicUsize::new(0),
-            rounds: (0..SPEAKERS).map(|_| AtomicUsize::new(0)).collect(),
             takes: Mutex::new(Arc::new(|_: &str| true)),
             faults: Mutex::default(),
         });
         let (disperse, dispersed) = watch::channel(false);
-        let mut speakers = JoinSet::new();
-        for number in 0..SPEAKERS {
+        ensure!(held.is_multiple_of(SPEAKERS), "{held} connections over {SPEAKERS} speakers");
+        let (mut rounds, mut speakers) = (Vec::new(), JoinSet::new());
+        for _ in 0..SPEAKERS {
+            let ended = Arc::new(AtomicUsize::new(0));
+            rounds.push(Arc::clone(&ended));
             let (shared, dispersed) = (Arc::clone(&shared), dispersed.clone());
-            speakers.spawn(async move { shared.speak(number, held / SPEAKERS, &dispersed).await });
+            speakers.spawn(async move { shared.speak(held / SPEAKERS, &ended, &dispersed).await });
         }
-        let crowd = Self { shared, held: held / SPEAKERS * SPEAKERS, disperse, speakers };
+        let crowd = Self { shared, rounds, disperse, speakers };
         crowd.until_all_spoke().await?;
         crowd.complain("at the start")?;
-        ensure!(crowd.held == held, "{held} connections over {SPEAKERS} speakers");
         Ok(crowd)
     }
 
@@ -91,7 +92,7 @@ impl Crowd {
 
     /// Waits until each connection has had an answer to what was asked after this call, or one went wrong.
     pub(super) async fn until_all_spoke(&self) -> Result<()> {
-        let rounds = || self.shared.rounds.iter().map(|it| it.load(Ordering::Relaxed)).collect::<Vec<_>>();
+        let rounds = || self.rounds.iter().map(|it| it.load(Ordering::Relaxed)).collect::<Vec<_>>();
         let before = rounds();
         wait::until("every connection has spoken", PATIENCE, async || {
             // The round that each is in began earlier.
@@ -127,7 +128,7 @@ impl Crowd {
 }
 
 impl Shared {
-    async fn speak(&self, number: usize, held: usize, dispersed: &watch::Receiver<bool>) {
+    async fn speak(&self, held: usize, rounds: &AtomicUsize, dispersed: &watch::Receiver<bool>) {
         let mut mine: Vec<Led> = Vec::new();
         let mut oldest = 0;
         while !*dispersed.borrow() {
@@ -158,7 +159,7 @@ impl Shared {
                 drop(kept.swap_remove(oldest));
             }
             mine = kept;
-            self.rounds[number].fetch_add(1, Ordering::Relaxed);
+            rounds.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -173,11 +174,13 @@ impl Shared {
         Ok((connection, node))
     }
 
+    /// Where to, and from which address and port: nobody else's in this test.
     fn from(&self, serial: usize) -> Result<(SocketAddr, SocketAddr)> {
-        let (to, addresses) = &self.ways[serial % self.ways.len()];
         let turn = serial / self.ways.len();
+        let (to, addresses) = self.ways.get(serial % self.ways.len()).context("a way")?;
+        let address = addresses.get(turn % addresses.len()).context("an address")?;
         let port = u16::try_from(turn / addresses.len()).ok().and_then(|turn| PORTS.checked_add(turn));
-        Ok((*to, SocketAddr::new(addresses[turn % addresses.len()], port.context("no tuple is left")?)))
+        Ok((*to, SocketAddr::new(*address, port.context("no tuple is left")?)))
     }
 
     fn fault(&self, what: String) {
