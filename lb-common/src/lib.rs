@@ -15,6 +15,7 @@ pub mod parse;
 pub mod ranges;
 mod shared;
 pub mod slot;
+pub mod steer;
 pub mod track;
 pub mod verdict;
 pub mod wire;

@@ -148,23 +148,16 @@ shared! {
         pub last_port: u16,
         /// `LISTENER_*`.
         pub flags: u32,
-        pub reserved: u32,
-        pub reserved_too: u64,
+        /// `KEY_*` of [`crate::steer`].
+        pub key: u32,
+        pub reserved: u64,
     }
 }
 
 impl Listener {
     /// All zero: answers at nothing.
-    pub const NOTHING: Self = Self {
-        kind: 0,
-        ring: 0,
-        slots: 0,
-        first_port: 0,
-        last_port: 0,
-        flags: 0,
-        reserved: 0,
-        reserved_too: 0,
-    };
+    pub const NOTHING: Self =
+        Self { kind: 0, ring: 0, slots: 0, first_port: 0, last_port: 0, flags: 0, key: 0, reserved: 0 };
 }
 
 /// [`Target::flags`]: forwarded by full NAT.

@@ -89,6 +89,8 @@ pub trait Family: Copy + core::fmt::Debug + Eq + 'static {
     const PROTOCOL: u8;
     /// Of the header without options, in bytes.
     const HEADER: usize;
+    /// All zero.
+    const NOWHERE: Self::Address;
 
     /// Reads the IP header at `at`, and the TCP or UDP header behind it.
     ///

@@ -5,12 +5,12 @@ use lb_common::{
     checksum::{Change, hop_less},
     maps::{Listener, TARGET_OUTER_V4, TARGET_OUTER_V6, Target},
     outer::{self, Inner},
-    parse::{Bytes as _, Family, Ipv4, Link, Packet, V4, V6},
+    parse::{Bytes as _, Family as _, Ipv4, Link, Packet, V4, V6},
     verdict::{Direction, Verdict, target_line},
     wire::Be16,
 };
 
-use crate::{frame::Frame, maps, select};
+use crate::{frame::Frame, maps, select, steer::Steer};
 
 /// How a packet's way ended: what is counted, and what the driver is told.
 pub(crate) struct Ending {
@@ -45,7 +45,7 @@ impl Ending {
 }
 
 /// A family whose headers are rewritten in the frame.
-pub(crate) trait Forward: Family {
+pub(crate) trait Forward: Steer {
     /// Takes one from the hop limit, as whoever forwards must (RFC 1812, 5.3.1; RFC 8200, 3).
     fn hop(frame: &mut Frame, packet: &Packet<Self>) -> Result<(), Verdict>;
 

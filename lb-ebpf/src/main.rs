@@ -18,6 +18,7 @@ mod maps;
 mod nat;
 mod ranges;
 mod select;
+mod steer;
 mod track;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -78,12 +78,12 @@ extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, ring: u64,
     translate(context, packet, listener([ring, rest])).pack()
 }
 
-/// What of a listener matters here, in registers: the stack is short.
+/// What of a listener matters here, in registers: the stack is short. Kinds and keys are small numbers.
 #[inline(always)]
 fn words(listener: &Listener) -> [u64; 2] {
     let ring = u64::from(listener.ring) | u64::from(listener.slots) << 32;
     let ports = u64::from(listener.first_port) << 32 | u64::from(listener.last_port) << 48;
-    [ring, u64::from(listener.kind) | ports]
+    [ring, u64::from(listener.kind) | u64::from(listener.key) << 16 | ports]
 }
 
 /// The inverse of [`words`].
@@ -91,7 +91,8 @@ fn words(listener: &Listener) -> [u64; 2] {
 #[expect(clippy::cast_possible_truncation, reason = "the fields of `words`")]
 const fn listener([ring, rest]: [u64; 2]) -> Listener {
     Listener {
-        kind: rest as u32,
+        kind: rest as u16 as u32,
+        key: (rest >> 16) as u16 as u32,
         ring: ring as u32,
         slots: (ring >> 32) as u32,
         first_port: (rest >> 32) as u16,
@@ -224,7 +225,7 @@ fn open<F: Forward>(
     tag: u64,
     now: Tick,
 ) -> Result<Known, Verdict> {
-    let (id, target) = select::target(listener, tag)?;
+    let (id, target) = select::target(listener, packet, tag)?;
     fits(packet, target)?;
     let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
     let state = state.to_target(packet.tcp_flags);

@@ -1,15 +1,14 @@
 //! Which listener, which slot, which target.
 
 use lb_common::{
-    hash::scale,
     ids::TargetId,
     maps::{KIND_RANGES, Listener, ListenerKeyV4, ListenerKeyV6, TARGET_RESOLVED, Target},
-    parse::{Family, Packet, UDP, V4, V6},
+    parse::{Packet, UDP, V4, V6},
     verdict::Verdict,
     wire::Be16,
 };
 
-use crate::{maps, ranges::Ranges, track};
+use crate::{maps, ranges::Ranges, steer::Steer, track};
 
 /// UDP port of RoCEv2 (InfiniBand specification, volume 1, annex A17).
 const ROCE_V2: Be16 = Be16::new(4791);
@@ -53,21 +52,26 @@ impl Listen for V6 {
     }
 }
 
-/// The target that the ring names for a new flow.
+/// The target that the ring names for a new flow; `tag` is the hash of its 5-tuple.
 #[inline(always)]
-pub(crate) fn target(listener: &Listener, hash: u64) -> Result<(TargetId, &'static Target), Verdict> {
-    let slot = maps::slot(listener.ring + scale(hash, listener.slots)).ok_or(Verdict::BadMap)?;
+pub(crate) fn target<F: Steer>(
+    listener: &Listener,
+    packet: &Packet<F>,
+    tag: u64,
+) -> Result<(TargetId, &'static Target), Verdict> {
+    let place = F::place(listener, packet, tag)?;
+    let slot = maps::slot(listener.ring + place).ok_or(Verdict::BadMap)?;
     resolved(slot.current().ok_or(Verdict::NoTarget)?)
 }
 
 /// The same of a packet whose slot may be in motion.
 #[inline(always)]
-pub(crate) fn tracked_target<F: Family>(
+pub(crate) fn tracked_target<F: Steer>(
     listener: &Listener,
     packet: &Packet<F>,
     tag: u64,
 ) -> Result<(TargetId, &'static Target), Verdict> {
-    let place = scale(tag, listener.slots);
+    let place = F::place(listener, packet, tag)?;
     let slot = maps::slot(listener.ring + place).ok_or(Verdict::BadMap)?;
     let id = if slot.is_steady() { slot.current() } else { track::target(slot, place, packet, tag)? };
     resolved(id.ok_or(Verdict::NoTarget)?)

@@ -24,7 +24,7 @@ pub use self::{
     ask::{Ask, Question, Unanswered},
     timestamp::{NotATimestamp, Timestamp},
 };
-use crate::config::checked::{Forwarding, Protocol, XdpMode};
+use crate::config::checked::{Forwarding, Protocol, SteeringKey, XdpMode};
 
 /// All of it. Counters only ever grow while the daemon runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,7 @@ pub struct Listener {
 pub struct TargetGroup {
     pub name: String,
     pub forwarding: Forwarding,
+    pub steering_key: SteeringKey,
     pub ring_slots: u32,
     /// No target is healthy, so all of them serve.
     pub fail_open: bool,

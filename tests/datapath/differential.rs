@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use lb_common::{
     maps::{Idle, Settings, TARGET_RESOLVED, TARGET_SERVES, Tally},
     slot::SlotState,
+    steer::{KEY_DESTINATION_PORT, KEY_SOURCE_IP, KEY_SOURCE_IP_DESTINATION_IP, KEY_SOURCE_IP_PORT},
     verdict::{Note, Verdict},
 };
 
@@ -202,12 +203,17 @@ fn world() -> World {
         world.listen(Kind::Service, &[UDP], &at(service, "53"), &[1, 2]);
         world.listen(Kind::Service, &[TCP, UDP], &at(service, "1000-1999"), &[1, 4]);
         world.listen(Kind::Service, &[TCP], &at(service, "1000-1099"), &[2]);
+        world.listen(Kind::Service, &[TCP, UDP], &at(service, "3000-3003"), &[1, 2, 5, 4]);
         world.listen(Kind::Service, &[TCP, UDP], &at(any, "0"), &[2, 1, 4]);
         world.listen(Kind::Service, &[TCP, UDP], &at(any, "4000-65535"), &[1]);
         world.listen(Kind::Service, &[TCP], &at(any, "443"), &[3]);
         world.listen(Kind::Nat, &[TCP], &at(nat, "80"), &[nat_nodes[0], nat_nodes[1], nat_nodes[2], 0]);
         world.listen(Kind::Nat, &[TCP], &at(nat, "8000-8010"), &[nat_nodes[1]]);
         world.listen(Kind::Nat, &[TCP, UDP], &at(nat, "0"), &nat_nodes);
+        world.steer(&at(service, "53"), KEY_SOURCE_IP);
+        world.steer(&at(service, "3000-3003"), KEY_DESTINATION_PORT);
+        world.steer(&at(any, "0"), KEY_SOURCE_IP_DESTINATION_IP);
+        world.steer(&at(nat, "0"), KEY_SOURCE_IP_PORT);
     }
     world
 }

@@ -147,6 +147,14 @@ impl Lab {
         self.apply(&Step::PutListener { key, listener });
     }
 
+    /// The listener's slots are chosen by another key from here on.
+    pub(crate) fn steer(&mut self, protocol: Protocol, at: &str, key: u32) {
+        let named = self::key(protocol, at);
+        let have = self.kernel.have().expect("the maps are read back");
+        let listener = Listener { key, ..have.listeners[&named] };
+        self.apply(&Step::PutListener { key: named, listener });
+    }
+
     pub(crate) fn remove_listener(&mut self, protocol: Protocol, at: &str) {
         self.apply(&Step::RemoveListener { key: key(protocol, at) });
     }

@@ -16,6 +16,7 @@ mod packet;
 mod ranges;
 mod redirect;
 mod sweep;
+mod steering;
 mod tracking;
 mod truncation;
 mod unwrapping;

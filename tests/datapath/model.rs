@@ -111,7 +111,7 @@ impl Model {
         listening: &Listening,
     ) -> Result<Sent, Verdict> {
         let flow = hash_of(&self.settings.keys, headers.source, headers.destination, headers.protocol);
-        let slot = listening.slot(flow);
+        let slot = listening.slot(&self.settings.keys, headers);
         let current = listening.ring[slot];
         let node = match listening.motion.get(&slot) {
             None => current,

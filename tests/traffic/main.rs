@@ -12,6 +12,7 @@ mod lab;
 mod nat;
 mod refused;
 mod reload;
+mod rendezvous;
 mod scene;
 mod serves;
 mod stop;

@@ -58,6 +58,7 @@ impl Family for V4 {
     const ETHERTYPE: Be16 = Be16::new(0x0800);
     const PROTOCOL: u8 = 4;
     const HEADER: usize = size_of::<Ipv4>();
+    const NOWHERE: Be32 = Be32::new(0);
 
     #[inline(always)]
     fn parse<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packet<Self>, Verdict> {

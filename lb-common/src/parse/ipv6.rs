@@ -52,6 +52,7 @@ impl Family for V6 {
     const ETHERTYPE: Be16 = Be16::new(0x86dd);
     const PROTOCOL: u8 = 41;
     const HEADER: usize = size_of::<Ipv6>();
+    const NOWHERE: AddressWords = [0; 2];
 
     #[inline(always)]
     #[expect(

@@ -141,7 +141,8 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetGroup {
     pub forwarding: Forwarding,
-    /// A prime.
+    pub steering_key: SteeringKey,
+    /// A prime; with `destination-port`, as many as its listeners have ports.
     pub ring_slots: u32,
     pub health_check: HealthCheck,
     /// By address and port: the identity of a target within its group.
@@ -153,6 +154,19 @@ pub struct TargetGroup {
 pub enum Forwarding {
     Nat,
     Ipip,
+}
+
+/// Which fields of a packet choose its slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SteeringKey {
+    #[default]
+    FiveTuple,
+    SourceIp,
+    SourceIpDestinationIp,
+    SourceIpPort,
+    /// Each port of a range has a slot of its own.
+    DestinationPort,
 }
 
 /// The identity of a target within its group. With encapsulation the packet keeps its own port, and
@@ -264,6 +278,44 @@ impl fmt::Display for Protocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
         })
+    }
+}
+
+impl SteeringKey {
+    pub const ALL: [Self; 5] = [
+        Self::FiveTuple,
+        Self::SourceIp,
+        Self::SourceIpDestinationIp,
+        Self::SourceIpPort,
+        Self::DestinationPort,
+    ];
+
+    /// As the configuration and the API spell it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::FiveTuple => "five-tuple",
+            Self::SourceIp => "source-ip",
+            Self::SourceIpDestinationIp => "source-ip-destination-ip",
+            Self::SourceIpPort => "source-ip-port",
+            Self::DestinationPort => "destination-port",
+        }
+    }
+}
+
+impl fmt::Display for SteeringKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Ports {
+    /// How many these are.
+    pub fn count(self) -> u32 {
+        match self {
+            Self::Every => 65_536,
+            Self::Range { first, last } => u32::from(last) - u32::from(first) + 1,
+            Self::One(_) => 1,
+        }
     }
 }
 

@@ -139,6 +139,7 @@ shape! {
     RawTargetGroup, "`[[target_group]]`", keys "target_group." {
         name: Text,
         forwarding: Text,
+        steering_key: Text,
         ring_slots: Number,
         health_check: RawHealthCheck,
         target: Vec<Placed<RawTarget>>,

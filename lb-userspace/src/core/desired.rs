@@ -10,12 +10,17 @@ use lb_common::{
         address_words, v4_words,
     },
     outer::partial_checksum,
+    steer::{
+        KEY_DESTINATION_PORT, KEY_FIVE_TUPLE, KEY_SOURCE_IP, KEY_SOURCE_IP_DESTINATION_IP, KEY_SOURCE_IP_PORT,
+    },
     wire::{Be16, Be32},
 };
 
 use super::{group::Group, plan::ListenerKey, ring::Ring, state::State};
 use crate::{
-    config::checked::{self, Config, Forwarding, Nat, Ports, Protocol, TargetAddress, TargetGroup},
+    config::checked::{
+        self, Config, Forwarding, Nat, Ports, Protocol, SteeringKey, TargetAddress, TargetGroup,
+    },
     event::NextHop,
 };
 
@@ -64,9 +69,21 @@ fn service(
     };
     let (first_port, last_port) = match ports {
         Ports::Range { first, last } => (first, last),
-        Ports::Every | Ports::One(_) => (0, 0),
+        Ports::One(port) => (port, port),
+        Ports::Every => (0, 0),
     };
-    Some((key, Listener { kind, ring, slots, first_port, last_port, ..Listener::NOTHING }))
+    let steering = steering_key(wanted.steering_key);
+    Some((key, Listener { kind, ring, slots, first_port, last_port, key: steering, ..Listener::NOTHING }))
+}
+
+const fn steering_key(key: SteeringKey) -> u32 {
+    match key {
+        SteeringKey::FiveTuple => KEY_FIVE_TUPLE,
+        SteeringKey::SourceIp => KEY_SOURCE_IP,
+        SteeringKey::SourceIpDestinationIp => KEY_SOURCE_IP_DESTINATION_IP,
+        SteeringKey::SourceIpPort => KEY_SOURCE_IP_PORT,
+        SteeringKey::DestinationPort => KEY_DESTINATION_PORT,
+    }
 }
 
 /// Where the replies to `nat` come in.

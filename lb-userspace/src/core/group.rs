@@ -13,13 +13,14 @@ use super::{
     health::Flip,
     ids::Ids,
     member::Member,
+    places::{self, Registered},
     ring::{self, Ring, Seat},
     siphash::Key,
     slots::{Counts, Live, REACHES, Slots},
     transition::Windows,
 };
 use crate::{
-    config::checked::{Forwarding, HealthCheck, TargetAddress, TargetGroup},
+    config::checked::{Forwarding, HealthCheck, SteeringKey, TargetAddress, TargetGroup},
     event::{Outcome, Swept},
 };
 
@@ -37,6 +38,7 @@ pub struct Group {
     members: BTreeMap<TargetAddress, Member>,
     /// Removed, but their flows go on. They keep their ids until nobody is left on them.
     leaving: BTreeMap<TargetAddress, Leaving>,
+    steering_key: SteeringKey,
     /// Its slots track their flows when they change; `nat` knows its flows anyway.
     tracked: bool,
     windows: Windows,
@@ -71,6 +73,7 @@ impl Group {
     pub(super) fn new(wanted: &TargetGroup) -> Self {
         Self {
             leaving: BTreeMap::new(),
+            steering_key: wanted.steering_key,
             tracked: true,
             windows: Windows::default(),
             slots: Slots::empty(0),
@@ -87,10 +90,10 @@ impl Group {
     /// Brings the members in step with the configuration. Health is kept unless something else is
     /// checked from here on.
     pub(super) fn configure(&mut self, wanted: &TargetGroup, windows: Windows, now: Instant) -> Reconfigured {
-        let TargetGroup { forwarding, ring_slots, health_check, targets } = wanted;
+        let TargetGroup { forwarding, steering_key, ring_slots, health_check, targets } = wanted;
         let mut reconfigured = Reconfigured::default();
         (self.tracked, self.windows) = (*forwarding != Forwarding::Nat, windows);
-        self.stale = true;
+        (self.steering_key, self.stale) = (*steering_key, true);
         self.check_by(health_check, now);
         self.ring_slots = *ring_slots;
         reconfigured.extent = self.extent.take_if(|extent| extent.slots != *ring_slots);
@@ -215,16 +218,27 @@ impl Group {
         if self.stale
             && let Some(extent) = self.extent
         {
-            let seats = self.members.iter().filter_map(|(address, member)| {
-                let id = member.id.filter(|_| member.seated)?;
-                Some((*address, Seat { id, weight: member.weight }))
-            });
-            let ring = ring::build(key, extent.slots, &seats.collect());
+            let ring = self.built(key, extent.slots);
             let serving = self.serving();
             self.slots.turn(&ring, self.tracked, self.windows, |id| serving.contains(&id), now);
         }
         self.stale = false;
         !Arc::ptr_eq(&before, self.slots.words())
+    }
+
+    /// The ring of those who get new flows.
+    fn built(&self, key: Key, slots: u32) -> Ring {
+        let members = self.members.iter().map(|(address, member)| {
+            let id = member.id.filter(|_| member.seated);
+            (*address, member.weight, id.map(|id| Seat { id, weight: member.weight }))
+        });
+        if self.steering_key == SteeringKey::DestinationPort {
+            let registered = members.map(|(address, weight, seat)| (address, Registered { weight, seat }));
+            places::build(key, slots, &registered.collect())
+        } else {
+            let seats = members.filter_map(|(address, _, seat)| Some((address, seat?)));
+            ring::build(key, slots, &seats.collect())
+        }
     }
 
     /// A flow of some group could not be recorded.

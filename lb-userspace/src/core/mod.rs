@@ -15,6 +15,7 @@ pub mod have;
 pub mod health;
 pub mod ids;
 pub mod member;
+mod places;
 pub mod plan;
 pub mod ring;
 #[cfg(test)]

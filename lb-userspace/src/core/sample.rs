@@ -8,7 +8,8 @@ use std::{
 
 use crate::config::checked::{
     Api, CheckKind, Config, Encapsulation, Forwarding, GroupName, HealthCheck, Limits, Listener,
-    ListenerName, Nat, Node, Ports, Protocol, Seed, Target, TargetAddress, TargetGroup, Tracking, XdpMode,
+    ListenerName, Nat, Node, Ports, Protocol, Seed, SteeringKey, Target, TargetAddress, TargetGroup,
+    Tracking, XdpMode,
 };
 
 /// Some instant, the same for a whole test run.
@@ -84,7 +85,16 @@ impl Config {
         let target =
             |&(text, weight): &(&str, u16)| (address(text), Target { name: text.to_owned(), weight });
         let targets = targets.iter().map(target).collect();
-        let group = (name(group), TargetGroup { forwarding, ring_slots, health_check: check(), targets });
+        let group = (
+            name(group),
+            TargetGroup {
+                forwarding,
+                steering_key: SteeringKey::default(),
+                ring_slots,
+                health_check: check(),
+                targets,
+            },
+        );
         self.target_groups.extend([group]);
         self
     }

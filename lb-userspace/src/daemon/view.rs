@@ -116,6 +116,7 @@ impl Facts<'_> {
         status::TargetGroup {
             name: name.to_string(),
             forwarding: wanted.forwarding,
+            steering_key: wanted.steering_key,
             ring_slots: wanted.ring_slots,
             fail_open: group.fails_open(),
             learning_slots: counts.learning,

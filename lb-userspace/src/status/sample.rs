@@ -13,7 +13,7 @@ use super::{
     Ask, FORWARDED, Interface, Listener, NextHop, Node, Probes, Question, RETURNED, Ring, State, Status,
     Target, TargetGroup, Timestamp, Traffic,
 };
-use crate::config::checked::{Forwarding, Protocol, XdpMode};
+use crate::config::checked::{Forwarding, Protocol, SteeringKey, XdpMode};
 
 /// When the sample is looked at: 2026-03-01T15:12:30Z.
 pub(crate) fn now() -> SystemTime {
@@ -93,6 +93,7 @@ fn trainers() -> TargetGroup {
     TargetGroup {
         name: "trainers".to_owned(),
         forwarding: Forwarding::Ipip,
+        steering_key: SteeringKey::FiveTuple,
         ring_slots: 65_537,
         fail_open: false,
         learning_slots: 13_107,
@@ -136,6 +137,7 @@ fn statistics() -> TargetGroup {
     TargetGroup {
         name: "statistics".to_owned(),
         forwarding: Forwarding::Nat,
+        steering_key: SteeringKey::SourceIp,
         ring_slots: 4_093,
         fail_open: true,
         learning_slots: 0,

@@ -35,6 +35,8 @@ fn of_client(dice: &mut Dice) -> Packet {
         (TCP, 1, 1000),
         (UDP, 1, 1099),
         (TCP, 1, 1100),
+        (TCP, 1, 3000),
+        (UDP, 1, 3003),
         (TCP, 1, 2000),
         (UDP, 2, 4000),
         (TCP, 3, 8005),

@@ -9,7 +9,7 @@ use lb_common::{
 };
 
 use super::{Listening, Sent, World, forward, headers::Headers};
-use crate::lab::{LOOPBACK, Line, Node, hash_of};
+use crate::lab::{LOOPBACK, Line, Node};
 use crate::packet::{FIN, Mac, RST, UDP};
 
 /// A flow as its client names it: client, VIP, protocol.
@@ -76,8 +76,7 @@ impl Table {
             fits(headers, node)?;
             (node, way)
         } else {
-            let hash = hash_of(&self.settings.keys, headers.source, headers.destination, headers.protocol);
-            let node = world.choice(listening, hash)?;
+            let node = world.choice(&self.settings.keys, listening, headers)?;
             fits(headers, node)?;
             (node, self.open(frame, headers, flow, node, chosen(headers.transport))?)
         };

@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use lb_common::{maps::TARGET_RESOLVED, slot::Slot, verdict::Verdict};
+use lb_common::{
+    maps::{HashKeys, TARGET_RESOLVED},
+    slot::Slot,
+    steer::{
+        KEY_DESTINATION_PORT, KEY_FIVE_TUPLE, KEY_SOURCE_IP, KEY_SOURCE_IP_DESTINATION_IP, KEY_SOURCE_IP_PORT,
+    },
+    verdict::Verdict,
+};
 use pointsman::config::checked::{Ports, Protocol};
 
 use super::{Motion, headers::Headers};
-use crate::lab::{Lab, NAT_V4, NAT_V6, Node, key};
+use crate::lab::{Lab, NAT_V4, NAT_V6, Node, hash_of, key};
 use crate::packet::{TCP, UDP};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub(crate) struct Listening {
     pub(crate) protocol: u8,
     pub(crate) kind: Kind,
     pub(crate) ring: Vec<Option<u32>>,
+    /// `KEY_*`.
+    pub(crate) key: u32,
     /// Of slots that are not steady.
     pub(crate) motion: BTreeMap<usize, Motion>,
     /// Of the ring, in the map.
@@ -65,10 +74,16 @@ impl World {
                 protocol: *protocol,
                 kind,
                 ring,
+                key: KEY_FIVE_TUPLE,
                 motion: BTreeMap::new(),
                 first_slot: 0,
             });
         }
+    }
+
+    /// The listener's steering key is another one.
+    pub(crate) fn steer(&mut self, at: &str, key: u32) {
+        self.listening.iter_mut().filter(|listening| listening.at() == at).for_each(|it| it.key = key);
     }
 
     /// Writes all of it into the maps; the lab has its listeners for replies already.
@@ -84,6 +99,7 @@ impl World {
                 Kind::Service | Kind::NatReturn => lab.service(protocol, &at, &nodes),
                 Kind::Nat => lab.nat(protocol, &at, &nodes),
             };
+            lab.steer(protocol, &at, listening.key);
             for (slot, id) in (listening.first_slot..).zip(&listening.ring) {
                 lab.slot(slot, id.map(|id| self.nodes[&id].id()));
             }
@@ -133,8 +149,13 @@ impl World {
     }
 
     /// The node that the ring names for a new flow.
-    pub(super) fn choice(&self, listening: &Listening, flow: u64) -> Result<&Node, Verdict> {
-        self.resolved(listening.ring[listening.slot(flow)])
+    pub(super) fn choice(
+        &self,
+        keys: &HashKeys,
+        listening: &Listening,
+        headers: &Headers,
+    ) -> Result<&Node, Verdict> {
+        self.resolved(listening.ring[listening.slot(keys, headers)])
     }
 
     /// The node, if there is one and packets can go there.
@@ -146,11 +167,25 @@ impl World {
 }
 
 impl Listening {
-    /// Which slot of the ring the flow has.
-    pub(super) fn slot(&self, flow: u64) -> usize {
+    /// Which slot of the ring the packet has, by those of its fields that the key names.
+    pub(super) fn slot(&self, keys: &HashKeys, headers: &Headers) -> usize {
+        let (source, destination) = (headers.source, headers.destination);
+        let nowhere = |like: SocketAddr| match like {
+            SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+            SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+        };
+        let alone = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
+        let hash = match self.key {
+            KEY_FIVE_TUPLE => hash_of(keys, source, destination, headers.protocol),
+            KEY_SOURCE_IP => hash_of(keys, alone(source), nowhere(destination), 0),
+            KEY_SOURCE_IP_DESTINATION_IP => hash_of(keys, alone(source), alone(destination), 0),
+            KEY_SOURCE_IP_PORT => hash_of(keys, source, nowhere(destination), 0),
+            KEY_DESTINATION_PORT => return usize::from(destination.port() - self.ports.start()),
+            key => panic!("{key} is no key"),
+        };
         let slots = u128::try_from(self.ring.len()).expect("a small ring");
         // The high half of the hash, as a fraction of one, times the slots.
-        usize::try_from((u128::from(flow >> 32) * slots) >> 32).expect("less than the slots")
+        usize::try_from((u128::from(hash >> 32) * slots) >> 32).expect("less than the slots")
     }
 
     /// As [`key`] reads it.

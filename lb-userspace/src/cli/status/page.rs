@@ -117,8 +117,8 @@ impl Page {
         let all = group.targets.len();
         let behind = listed(group.listeners.iter().cloned()).unwrap_or_else(|| "no listener".to_owned());
         self.title(&format!(
-            "TARGET GROUP {}: {healthy} of {all} healthy, {}, {} slots, behind {behind}",
-            group.name, group.forwarding, group.ring_slots
+            "TARGET GROUP {}: {healthy} of {all} healthy, {}, by {}, {} slots, behind {behind}",
+            group.name, group.forwarding, group.steering_key, group.ring_slots
         ));
         if group.fail_open {
             self.note("FAILS OPEN: no target is healthy, so all serve");

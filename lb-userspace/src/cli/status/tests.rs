@@ -32,7 +32,7 @@ LISTENERS
   web-6     [2001:db8:100::10]:80      tcp       yes   trainers
   statsd    198.51.100.11, every port  udp       NO    statistics
 
-TARGET GROUP trainers: 5 of 6 healthy, ipip, 65537 slots, behind web, web-6
+TARGET GROUP trainers: 5 of 6 healthy, ipip, by five-tuple, 65537 slots, behind web, web-6
   TARGET  ADDRESS      STATE         FOR   SHARE  NEW FLOWS  PACKETS    BYTES
   node-1  10.2.1.2:80  healthy    3h 12m  20.0 %     12.3 k   1.23 M  98.7 MB
   node-2  10.2.2.2:80  healthy    3h 12m  20.0 %     12.3 k   2.46 M   197 MB
@@ -45,7 +45,7 @@ TARGET GROUP trainers: 5 of 6 healthy, ipip, 65537 slots, behind web, web-6
   removed, but flows of theirs go on: 10.2.9.2:80
   slots in motion: 13107 learn, 21 are pinned
 
-TARGET GROUP statistics: 0 of 1 healthy, nat, 4093 slots, behind statsd
+TARGET GROUP statistics: 0 of 1 healthy, nat, by source-ip, 4093 slots, behind statsd
   FAILS OPEN: no target is healthy, so all serve
   TARGET         STATE    FOR    SHARE  NEW FLOWS  PACKETS    BYTES  REPLIES  REPLY BYTES
   10.2.2.2:8125  initial   3s  100.0 %          0      999  99.9 kB   1.00 k       999 kB
@@ -65,8 +65,8 @@ PACKETS
 fn a_narrow_terminal_gets_fewer_columns_and_is_told() {
     let page = page_of(&sample::status(), Some(56));
     let expected = "\
-TARGET GROUP trainers: 5 of 6 healthy, ipip, 65537
-    slots, behind web, web-6
+TARGET GROUP trainers: 5 of 6 healthy, ipip, by
+    five-tuple, 65537 slots, behind web, web-6
   TARGET  STATE         FOR   SHARE  NEW FLOWS  PACKETS
   node-1  healthy    3h 12m  20.0 %     12.3 k   1.23 M
   node-2  healthy    3h 12m  20.0 %     12.3 k   2.46 M
@@ -128,7 +128,8 @@ fn a_group_without_targets_or_listeners_is_shown() {
     group.listeners.clear();
     group.leaving.clear();
     (group.learning_slots, group.pinned_slots) = (0, 0);
-    let expected = "TARGET GROUP trainers: 0 of 0 healthy, ipip, 65537 slots, behind no listener\n";
+    let expected =
+        "TARGET GROUP trainers: 0 of 0 healthy, ipip, by five-tuple, 65537 slots, behind no listener\n";
     assert_eq!(part(&page_of(&status, None), "TARGET GROUP trainers"), expected);
 }
 

@@ -7,7 +7,7 @@ use super::{
     values::{ADDRESS, NAME},
 };
 use crate::config::{
-    checked::{Forwarding, GroupName, HealthCheck, Target, TargetAddress, TargetGroup, is_name},
+    checked::{Forwarding, GroupName, HealthCheck, SteeringKey, Target, TargetAddress, TargetGroup, is_name},
     faults::{Checked, Faults, Placed, Span},
     raw::{RawTarget, RawTargetGroup},
     read::Field,
@@ -22,6 +22,7 @@ pub(super) struct OneGroup {
     pub(super) at: Span,
     pub(super) name: Checked<Placed<GroupName>>,
     pub(super) forwarding: Checked<Placed<Forwarding>>,
+    pub(super) steering_key: Checked<Placed<SteeringKey>>,
     pub(super) ring_slots: Checked<Placed<u32>>,
     health_check: Checked<HealthCheck>,
     /// An error if the list as a whole is not one.
@@ -51,15 +52,35 @@ pub(super) fn check(raw: Vec<Placed<RawTargetGroup>>, faults: &mut Faults) -> Ve
 
 fn check_one(raw: Placed<RawTargetGroup>, faults: &mut Faults) -> OneGroup {
     let Placed { at, value, .. } = raw;
-    let RawTargetGroup { name, forwarding, ring_slots, health_check, target } = value;
+    let RawTargetGroup { name, forwarding, steering_key, ring_slots, health_check, target } = value;
     let name = name.required(NAME, faults).and_then(|text| text.name(GroupName::parse, faults));
     let forwarding = forwarding
         .required("`ipip`, `nat`", faults)
         .and_then(|text| text.one_of(&[("ipip", Forwarding::Ipip), ("nat", Forwarding::Nat)], faults));
-    let ring_slots = check_ring_slots(ring_slots, faults);
+    let steering_key = check_steering_key(steering_key, faults);
+    let by_port = steering_key.as_ref().is_ok_and(|key| key.value == SteeringKey::DestinationPort);
+    let ring_slots =
+        if by_port { no_ring_slots(ring_slots, faults) } else { check_ring_slots(ring_slots, faults) };
     let health_check = health_check.found.and_then(|raw| health::check(raw, faults));
     let targets = target.found.map(|raw| check_targets(raw.unwrap_or_default(), &at, faults));
-    OneGroup { at, name, forwarding, ring_slots, health_check, targets }
+    OneGroup { at, name, forwarding, steering_key, ring_slots, health_check, targets }
+}
+
+fn check_steering_key(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<Placed<SteeringKey>> {
+    let (key, at) = (raw.key, raw.at.clone());
+    let Some(text) = raw.found? else { return Ok(Placed { key, at, value: SteeringKey::default() }) };
+    text.one_of(&SteeringKey::ALL.map(|key| (key.word(), key)), faults)
+}
+
+/// A slot for each port of the listeners': how many that are, they say.
+fn no_ring_slots(raw: Field<Placed<i64>>, faults: &mut Faults) -> Checked<Placed<u32>> {
+    let (key, at) = (raw.key, raw.at.clone());
+    match raw.found? {
+        None => Ok(Placed { key, at, value: 1 }),
+        Some(slots) => {
+            slots.refuse("nothing with `destination-port`, where each port of the range is a slot", faults)
+        }
+    }
 }
 
 fn check_ring_slots(raw: Field<Placed<i64>>, faults: &mut Faults) -> Checked<Placed<u32>> {
@@ -142,10 +163,11 @@ impl OneGroup {
     }
 
     pub(super) fn finish(self) -> Checked<(GroupName, TargetGroup)> {
-        let Self { at: _, name, forwarding, ring_slots, health_check, targets } = self;
+        let Self { at: _, name, forwarding, steering_key, ring_slots, health_check, targets } = self;
         let targets: BTreeMap<_, _> = targets?.into_iter().map(OneTarget::finish).collect::<Checked<_>>()?;
         let group = TargetGroup {
             forwarding: forwarding?.value,
+            steering_key: steering_key?.value,
             ring_slots: ring_slots?.value,
             health_check: health_check?,
             targets,

@@ -8,6 +8,7 @@ mod health;
 mod listeners;
 mod node;
 mod sources;
+mod steering;
 mod tracking;
 mod values;
 
@@ -35,8 +36,9 @@ pub(super) fn check(raw: RawConfig, home: &Path, faults: &mut Faults) -> Checked
     let api = api.found.and_then(|raw| node::check_api(raw, faults));
     let metrics = metrics.found.and_then(|raw| raw.map(|raw| node::check_metrics(raw, faults)).transpose());
     let listeners = listener.found.map(|raw| listeners::check(raw.unwrap_or_default(), faults));
-    let groups = target_group.found.map(|raw| groups::check(raw.unwrap_or_default(), faults));
-    if let (Ok(listeners), Ok(groups)) = (&listeners, &groups) {
+    let mut groups = target_group.found.map(|raw| groups::check(raw.unwrap_or_default(), faults));
+    if let (Ok(listeners), Ok(groups)) = (&listeners, &mut groups) {
+        steering::fit_rings(listeners, groups, faults);
         let (nat, encapsulation, limits) = (&nat, &encapsulation, &limits);
         across::Parts { nat, encapsulation, limits, listeners, groups }.check(faults);
     }

@@ -236,3 +236,55 @@ fn a_target_without_a_name_is_called_by_its_address_and_has_the_middle_weight() 
     assert_eq!(*address, TargetAddress { address: "10.2.1.2".parse().unwrap(), port: 80 });
     assert_eq!((target.name.as_str(), target.weight), ("10.2.1.2:80", 100));
 }
+
+/// The small file, steered by the destination port.
+fn by_port(ports: &str) -> String {
+    let text = changed("port = 80\nprotocol", &format!("port = {ports}\nprotocol"));
+    text.replace("forwarding = \"ipip\"", "forwarding = \"ipip\"\nsteering_key = \"destination-port\"")
+}
+
+#[test]
+fn a_ring_steered_by_the_destination_port_has_a_slot_for_each_port() {
+    for (ports, slots) in [("\"29400-29499\"", 100), ("\"29400-30423\"", 1024), ("80", 1)] {
+        let config = accepted(&by_port(ports));
+        assert_eq!(config.target_groups.values().next().unwrap().ring_slots, slots, "{ports}");
+    }
+}
+
+#[test]
+fn a_listener_steered_by_the_destination_port_has_a_range_that_is_not_too_long() {
+    for (ports, count) in [("0", 65_536), ("\"29400-30424\"", 1025)] {
+        let expected = format!(
+            "11:8: target group `trainers` steers by `destination-port`, and a listener has {count} ports; allowed: 1 to 1024"
+        );
+        assert_eq!(faults(&by_port(ports)), [expected]);
+    }
+}
+
+#[test]
+fn all_listeners_of_a_group_steered_by_the_destination_port_have_as_many_ports() {
+    let second = "\n[[listener]]\nname = \"again\"\naddress = \"198.51.100.11\"\nport = \"1000-1001\"\nprotocol = \"tcp\"\ntarget_group = \"trainers\"\n";
+    let text = by_port("\"29400-29499\"") + second;
+    let expected = "26:8: target group `trainers` steers by `destination-port`, and its listeners have 100 ports and 2; allowed: as many ports for each, as each place in a range has one target";
+    assert_eq!(faults(&text), [expected]);
+    accepted(&text.replace("1000-1001", "1000-1099"));
+}
+
+#[test]
+fn a_ring_steered_by_the_destination_port_takes_no_size_of_its_own() {
+    let text = by_port("\"29400-29499\"").replace("steering_key", "ring_slots = 101\nsteering_key");
+    let expected = "18:14: `target_group.ring_slots` is 101; allowed: nothing with `destination-port`, where each port of the range is a slot";
+    assert_eq!(faults(&text), [expected]);
+}
+
+#[test]
+fn a_steering_key_is_one_of_five() {
+    let with = |key: &str| {
+        changed("forwarding = \"ipip\"", &format!("forwarding = \"ipip\"\nsteering_key = \"{key}\""))
+    };
+    for key in ["five-tuple", "source-ip", "source-ip-destination-ip", "source-ip-port"] {
+        assert_eq!(accepted(&with(key)).target_groups.values().next().unwrap().steering_key.word(), key);
+    }
+    let expected = "18:16: `target_group.steering_key` is `cookie`; allowed: `five-tuple`, `source-ip`, `source-ip-destination-ip`, `source-ip-port`, `destination-port`";
+    assert_eq!(faults(&with("cookie")), [expected]);
+}
