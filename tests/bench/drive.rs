@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
 use lb_common::{
     bench::FRAME,
-    verdict::{Direction, Verdict},
+    verdict::{Direction, Note, Verdict},
 };
 
 use crate::{
@@ -66,6 +66,24 @@ pub(crate) fn establish(wrapper: &mut Wrapper, scene: &mut Scene, row: &Row) -> 
         let walk = steady(&row, scene, &programs, ONE_WINDOW, 2 * row.flows)?;
         wrapper.run(&Drive { calibrated: false, ..walk })?;
     }
+    Ok(())
+}
+
+/// Lets every flow speak in slots that learn, so that all are recorded on their former targets.
+///
+/// # Errors
+/// What the kernel said, or that a flow was not recorded.
+pub(crate) fn record(wrapper: &mut Wrapper, scene: &mut Scene, row: &Row) -> Result<()> {
+    let programs = [scene.edge()?];
+    let one_by_one = Drive {
+        by: if row.family == Family::V4 { "open_v4" } else { "open_v6" },
+        calibrated: false,
+        ..steady(row, scene, &programs, ONE_WINDOW, row.flows)?
+    };
+    wrapper.run(&one_by_one)?;
+    let recorded = scene.noted(Note::Tracked)?;
+    let flows = u64::from(row.flows);
+    ensure!(recorded <= flows && recorded >= flows - flows / SPARED, "{recorded} flows of {flows} recorded");
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! One row: set the scene, make the flows, take the times, check the counters.
 
 use anyhow::{Context as _, Result, ensure};
+use lb_common::slot::SlotState;
 
 use crate::{
-    drive::{Counted, SPARED, establish, steady},
+    drive::{Counted, SPARED, establish, record, steady},
     rows::{Family, IPIP_TARGETS, Mode, Row},
     scene::Scene,
     wrapper::Wrapper,
@@ -56,11 +57,15 @@ enum Setting {
     Stateless,
     /// Flows stay in the tables: each number of them needs fresh ones.
     Nat(Family, u32, u32),
+    Tracked(Family, u32, SlotState),
 }
 
 impl Setting {
     const fn of(row: &Row) -> Self {
         match row.mode {
+            Mode::Ipip if !matches!(row.slots, SlotState::Steady) => {
+                Self::Tracked(row.family, row.flows, row.slots)
+            }
             Mode::Ipip | Mode::NotOurs => Self::Stateless,
             Mode::Nat | Mode::NatReply => Self::Nat(row.family, row.flows, row.targets),
         }
@@ -69,6 +74,10 @@ impl Setting {
 
 /// The most flows of a row.
 const PEERS: u32 = 1 << 20;
+
+/// Room for a million tracked flows and three times as many more, and hardly any.
+const TRACKED: u32 = 1 << 22;
+const UNTRACKED: u32 = 1024;
 
 impl Bench {
     /// # Errors
@@ -100,9 +109,16 @@ impl Bench {
 
 fn made(wrapper: &mut Wrapper, row: &Row) -> Result<Scene> {
     match row.mode {
-        Mode::Ipip | Mode::NotOurs => Scene::new(Mode::Ipip, &Family::BOTH, &IPIP_TARGETS),
+        Mode::Ipip if row.slots != SlotState::Steady => {
+            let mut scene = Scene::new(Mode::Ipip, &[row.family], &[row.targets], TRACKED)?;
+            scene.turn(SlotState::Learning)?;
+            record(wrapper, &mut scene, row)?;
+            scene.turn(row.slots)?;
+            Ok(scene)
+        }
+        Mode::Ipip | Mode::NotOurs => Scene::new(Mode::Ipip, &Family::BOTH, &IPIP_TARGETS, UNTRACKED),
         Mode::Nat | Mode::NatReply => {
-            let mut scene = Scene::new(Mode::Nat, &[row.family], &[row.targets])?;
+            let mut scene = Scene::new(Mode::Nat, &[row.family], &[row.targets], UNTRACKED)?;
             establish(wrapper, &mut scene, row)?;
             Ok(scene)
         }

@@ -1,6 +1,9 @@
 //! What is measured: one row a combination.
 
-use lb_common::parse::{TCP, UDP};
+use lb_common::{
+    parse::{TCP, UDP},
+    slot::SlotState,
+};
 use pointsman::config::checked::Protocol;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,6 +32,7 @@ pub(crate) struct Row {
     pub(crate) mode: Mode,
     pub(crate) family: Family,
     pub(crate) protocol: Protocol,
+    pub(crate) slots: SlotState,
     pub(crate) flows: u32,
     pub(crate) targets: u32,
 }
@@ -64,14 +68,18 @@ impl Row {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "each row's, once slots have other states")]
     pub(crate) const fn slot_state(&self) -> &'static str {
-        "steady"
+        match self.slots {
+            SlotState::Steady => "steady",
+            SlotState::Learning | SlotState::LearningTcp => "learning",
+            SlotState::Pinned => "pinned",
+        }
     }
 
     /// Whether `--quick` measures it: the ends of what varies, and the middle where caches give out.
     pub(crate) fn tells(&self) -> bool {
         let many = self.mode == Mode::NotOurs || self.targets > 1 && self.flows != 1_000;
+        let many = many && (self.slots == SlotState::Steady || self.flows == 1_000_000);
         many && self.protocol == Protocol::Tcp
     }
 
@@ -99,13 +107,18 @@ const FLOWS_A_TARGET: u32 = 10_000;
 
 pub(crate) fn all() -> impl Iterator<Item = Row> {
     let of = |mode, protocol, flows, targets| {
-        Family::BOTH.map(move |family| Row { mode, family, protocol, flows, targets })
+        let slots = SlotState::Steady;
+        Family::BOTH.map(move |family| Row { mode, family, protocol, slots, flows, targets })
     };
     let ipip = [Protocol::Tcp, Protocol::Udp].into_iter().flat_map(move |protocol| {
         let some = [1, 100].into_iter().flat_map(move |targets| {
             FLOWS.into_iter().flat_map(move |flows| of(Mode::Ipip, protocol, flows, targets))
         });
         some.chain(of(Mode::Ipip, protocol, 1_000_000, 10_000))
+    });
+    let moving = [SlotState::Learning, SlotState::Pinned].into_iter().flat_map(move |slots| {
+        let rows = FLOWS.into_iter().flat_map(move |flows| of(Mode::Ipip, Protocol::Tcp, flows, 100));
+        rows.map(move |row| Row { slots, ..row })
     });
     // Replies right behind: they are of the same flows, which take seconds to make.
     let nat = [1, 100].into_iter().flat_map(move |targets| {
@@ -116,5 +129,5 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         })
     });
     let not_ours = of(Mode::NotOurs, Protocol::Tcp, 1_000, 1);
-    ipip.chain(nat).chain(not_ours)
+    ipip.chain(moving).chain(nat).chain(not_ours)
 }

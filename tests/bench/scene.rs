@@ -14,8 +14,8 @@ use lb_common::{
         words_v4,
     },
     outer::partial_checksum,
-    slot::Slot,
-    verdict::{Note, Verdict, counter_lines},
+    slot::{Slot, SlotState},
+    verdict::{Note, Verdict, counter_lines, note_line},
     wire::{Be16, Be32},
 };
 use pointsman::{
@@ -51,7 +51,7 @@ impl Scene {
     ///
     /// # Errors
     /// What the kernel said.
-    pub(crate) fn new(mode: Mode, families: &[Family], targets: &[u32]) -> Result<Self> {
+    pub(crate) fn new(mode: Mode, families: &[Family], targets: &[u32], tracked_flows: u32) -> Result<Self> {
         let rings = u32::try_from(families.len() * targets.len())?;
         let sizes = Sizes {
             listeners: 16,
@@ -59,7 +59,7 @@ impl Scene {
             targets: 2 * targets.iter().sum::<u32>(),
             slots: rings * RING,
             nat_flows: if mode == Mode::Nat { NAT_FLOWS } else { 4 },
-            tracked_flows: 1024,
+            tracked_flows,
         };
         let kernel = Kernel::load(sizes, &settings(&sizes)).context("load the edge program")?;
         let mut scene = Self { kernel, mode, targets: targets.to_vec() };
@@ -82,6 +82,21 @@ impl Scene {
             }
         }
         Ok(scene)
+    }
+
+    /// All slots of the first ring are in this state, their flows of before on the target after their present one.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub(crate) fn turn(&mut self, state: SlotState) -> Result<()> {
+        let have = self.kernel.have()?;
+        let next = |id: TargetId| TargetId::new(id.index() % self.targets.iter().sum::<u32>() + 1);
+        let turned = |(index, slot): (u32, &Slot)| {
+            let former = if state == SlotState::Learning { slot.current().and_then(next) } else { None };
+            (index, Slot::new(state, slot.current(), former))
+        };
+        let slots = (0..).zip(&have.slots).take(RING as usize).map(turned).collect();
+        Ok(self.kernel.apply(&Step::PutSlots { slots })?)
     }
 
     /// The port that forwards to this many targets.
@@ -113,6 +128,12 @@ impl Scene {
             bytes: all.bytes + one.bytes,
             new_flows: all.new_flows + one.new_flows,
         }))
+    }
+
+    /// # Errors
+    /// What the kernel said.
+    pub(crate) fn noted(&self, note: Note) -> Result<u64> {
+        Ok(self.kernel.counter(note_line(note))?.packets)
     }
 
     fn put_ring(&mut self, family: Family, first_slot: u32, first_id: u32, count: u32) -> Result<()> {
