@@ -3,7 +3,7 @@
 //! All sums are of words as they stand in memory: one's complement addition is the same in either byte
 //! order as long as all words share it (RFC 1071, section 2 (B)).
 
-use crate::wire::Be16;
+use crate::{parse::Bytes, wire::Be16};
 
 /// Folds a sum of 16-bit or 32-bit words to 16 bits.
 #[inline(always)]
@@ -67,7 +67,19 @@ pub const fn hop_less(checksum: u16) -> u16 {
     (sum + (sum >= 0xffff) as u32) as u16
 }
 
+/// Sum of `length` bytes of the frame from `at` on, in words of 32 bits, unfolded. `most`: of the length; it bounds
+/// the loop, which the verifier wants to see.
+#[inline(always)]
+pub fn words<B: Bytes + ?Sized>(frame: &B, at: usize, length: usize, most: usize) -> Option<u64> {
+    let mut sum = 0;
+    for word in (0..most).step_by(4).take_while(|word| *word < length) {
+        sum += u64::from(frame.read::<u32>(at + word)?);
+    }
+    Some(sum)
+}
+
 /// Sum of all 16-bit words of `bytes`, the last one padded with a zero byte, unfolded.
+#[inline(always)]
 pub fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();
     let words = words.iter().map(|word| u64::from(u16::from_ne_bytes(*word))).sum::<u64>();

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod checksum;
 pub mod flow;
 pub mod hash;
+pub mod icmp;
 pub mod ids;
 pub mod maps;
 pub mod outer;

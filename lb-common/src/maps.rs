@@ -213,11 +213,12 @@ shared! {
 }
 
 shared! {
-    /// What is left of a CPU's allowance to record flows of slots that learn: element of `TRACKED_BUDGET`.
+    /// What is left of a CPU's allowance, to record flows of slots that learn (element of `TRACKED_BUDGET`) or to
+    /// send ICMP errors (of `ERRORS_BUDGET`).
     pub struct Budget: 8 bytes {
         /// The tick (see [`crate::flow::Tick`]) that it was last filled up in.
         pub tick: u32,
-        /// Records made in that tick.
+        /// Records made, or errors sent, in that tick.
         pub used: u32,
     }
 }
@@ -322,7 +323,7 @@ shared! {
 
 shared! {
     /// The global `SETTINGS`: what is fixed while the program is loaded.
-    pub struct Settings: 192 bytes {
+    pub struct Settings: 200 bytes {
         pub keys: HashKeys,
         /// Mask of the set index of `FLOWS`: sets, a power of two, less one.
         pub flow_sets_mask: u32,
@@ -337,6 +338,9 @@ shared! {
         /// How many flows a CPU may record in `TRACKED` within a tick.
         pub tracked_budget: u32,
         pub tracked_idle: Idle,
+        /// How many ICMP errors a CPU may send within a tick.
+        pub errors_budget: u32,
+        pub reserved: u32,
     }
 }
 

@@ -11,9 +11,9 @@ use crate::{
 /// Hop limit of the outer header: the way from the edge to the target, whatever the client's was.
 const HOP_LIMIT: u8 = 64;
 
-/// "Don't fragment": the packet was measured against the path's MTU, and a fragment could not be
+/// The packet was measured against the path's MTU, and a fragment could not be
 /// unwrapped in XDP. It also makes the identification meaningless (RFC 6864, section 4.1).
-const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
+const DONT_FRAGMENT: Be16 = Ipv4::DONT_FRAGMENT;
 
 /// Sum of the 16-bit words of an outer IPv4 header that all packets to a target share: all but traffic
 /// class, length, protocol and what varies of the source. Unfolded; `source` has the varying bits zero.

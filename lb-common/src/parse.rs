@@ -8,6 +8,7 @@ mod ipv6;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub(crate) use self::ipv6::{ICMP_V6, walk};
 pub use self::{
     ipv4::{Ipv4, V4},
     ipv6::{Ipv6, V6},
@@ -19,7 +20,7 @@ use crate::{
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
-const ICMP: u8 = 1;
+pub(crate) const ICMP: u8 = 1;
 
 pub const TCP_FIN: u8 = 0x01;
 pub const TCP_SYN: u8 = 0x02;
@@ -57,6 +58,8 @@ impl Link {
     pub const ETHERNET: usize = 14;
     /// An 802.1Q or 802.1ad tag: control information, then the type of what follows.
     pub const TAG: usize = 4;
+    /// The largest [`Self::network`].
+    pub const LONGEST: usize = Self::ETHERNET + 2 * Self::TAG;
     /// [`Self::network`] behind one tag.
     pub const ONE_TAG: usize = Self::ETHERNET + Self::TAG;
     const C_TAG: Be16 = Be16::new(0x8100);

@@ -62,8 +62,14 @@ verdicts! {
         NotTracked = "not-tracked",
         /// The next hop towards the target is not known (yet): dropped.
         NextHopUnresolved = "next-hop-unresolved",
-        /// With its outer header the packet exceeds the path's MTU: dropped.
+        /// With its outer header the packet exceeds the path's MTU, and its sender was told by ICMP: sent back.
+        TooBigAnswered = "too-big-answered",
+        /// With its outer header the packet exceeds the path's MTU, and no answer is due, or too many were sent:
+        /// dropped.
         TooBig = "too-big",
+        /// It exceeds the path's MTU, and its sender wants it in fragments, which this program makes none of:
+        /// dropped.
+        NeedsFragmenting = "needs-fragmenting",
         /// The driver left no room for the outer header: dropped.
         NoHeadroom = "no-headroom",
         /// `nat`: the flow table has no place for a new flow: dropped.

@@ -10,7 +10,7 @@ use lb_common::{
     wire::Be16,
 };
 
-use crate::{frame::Frame, maps, select, steer::Steer};
+use crate::{frame::Frame, icmp::Answer, maps, select, steer::Steer};
 
 /// How a packet's way ended: what is counted, and what the driver is told.
 pub(crate) struct Ending {
@@ -45,7 +45,7 @@ impl Ending {
 }
 
 /// A family whose headers are rewritten in the frame.
-pub(crate) trait Forward: Steer {
+pub(crate) trait Forward: Answer + Steer {
     /// Takes one from the hop limit, as whoever forwards must (RFC 1812, 5.3.1; RFC 8200, 3).
     fn hop(frame: &mut Frame, packet: &Packet<Self>) -> Result<(), Verdict>;
 
@@ -122,8 +122,9 @@ pub(crate) fn encapsulate<F: Forward>(
     let outer = target.flags & (TARGET_OUTER_V4 | TARGET_OUTER_V6);
     let header = if outer == TARGET_OUTER_V4 { V4::HEADER } else { V6::HEADER };
     #[expect(clippy::cast_possible_truncation, reason = "20 or 40")]
-    if packet.length + header as u32 > u32::from(target.mtu) {
-        return Err(Verdict::TooBig);
+    let largest = u32::from(target.mtu).saturating_sub(header as u32);
+    if packet.length > largest {
+        return Err(F::too_big(&frame, packet, largest));
     }
     F::hop(&mut frame, packet)?;
     let inner =

@@ -3,8 +3,13 @@
 
 use core::ptr;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    programs::XdpContext,
+};
 use lb_common::{
+    maps::Mac,
     parse::Bytes,
     verdict::{NodeVerdict, Verdict},
 };
@@ -24,6 +29,14 @@ impl Frame {
     pub(crate) fn new(context: *mut xdp_md) -> Self {
         let frame = XdpContext::new(context);
         Self { context, start: opaque(frame.data()), end: frame.data_end() }
+    }
+
+    /// The same for a loop over the frame. Of an end that it knows to be a number of 32 bits the compiler makes the
+    /// next one, to compare with that; the verifier lets nobody calculate with a frame's end.
+    #[inline(always)]
+    pub(crate) fn for_loops(context: *mut xdp_md) -> Self {
+        let Self { context, start, end } = Self::new(context);
+        Self { context, start, end: opaque(end) }
     }
 
     /// What [`Self::new`] takes, to hand the frame to another function of the program.
@@ -77,6 +90,25 @@ impl Frame {
         (moved == 0).then(|| Self::new(self.context))
     }
 
+    /// The same frame without what stands behind its first `length` bytes.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "within a frame")]
+    pub(crate) fn cut_to(self, length: usize) -> Option<Self> {
+        // Addresses are subtracted as such: the verifier lets nobody do it with their low halves.
+        let less = length.wrapping_sub(opaque(self.end - self.start)) as i32;
+        // SAFETY: the helper checks the length itself; `self` and its addresses end here.
+        let moved = unsafe { bpf_xdp_adjust_tail(self.context.cast(), less) };
+        (moved == 0).then(|| Self::new(self.context))
+    }
+
+    /// The MAC at `at`, in the words that fit the stack's alignment.
+    #[inline(always)]
+    pub(crate) fn mac(&self, at: usize) -> Result<Mac, Outside> {
+        let first = self.read(at).ok_or(Outside)?;
+        let last = self.read(at + 4).ok_or(Outside)?;
+        Ok(Mac { first, last, reserved: 0 })
+    }
+
     #[inline(always)]
     fn at<T>(&self, offset: usize) -> Option<*mut T> {
         let place = self.start + offset;
@@ -86,6 +118,10 @@ impl Frame {
         Some(ptr::with_exposed_provenance_mut(place))
     }
 }
+
+/// Where in the Ethernet header the MACs stand.
+pub(crate) const DESTINATION_MAC: usize = 0;
+pub(crate) const SOURCE_MAC: usize = 6;
 
 /// A place that is not wholly inside the frame.
 pub(crate) struct Outside;

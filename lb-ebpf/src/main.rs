@@ -14,6 +14,7 @@
 mod flows;
 mod forward;
 mod frame;
+mod icmp;
 mod maps;
 mod nat;
 mod ranges;
@@ -49,7 +50,7 @@ fn ended(result: Result<Ending, Verdict>) -> Ending {
     result.unwrap_or_else(|verdict| Ending { line: verdict.line(), opens: false, action: action(verdict) })
 }
 
-/// What happens to a packet that is not sent on.
+/// What happens to a packet that is not sent on; one that is answered has become the answer.
 const fn action(verdict: Verdict) -> u32 {
     match verdict {
         Verdict::NotIp
@@ -59,6 +60,7 @@ const fn action(verdict: Verdict) -> u32 {
         | Verdict::OtherProtocol
         | Verdict::ExtensionHeaders
         | Verdict::NatNoFlow => xdp_action::XDP_PASS,
+        Verdict::TooBigAnswered => xdp_action::XDP_TX,
         Verdict::Truncated
         | Verdict::BadHeader
         | Verdict::HopLimit
@@ -66,6 +68,7 @@ const fn action(verdict: Verdict) -> u32 {
         | Verdict::NotTracked
         | Verdict::NextHopUnresolved
         | Verdict::TooBig
+        | Verdict::NeedsFragmenting
         | Verdict::NoHeadroom
         | Verdict::NatTableFull
         | Verdict::NatPortsExhausted

@@ -54,6 +54,8 @@ static TRACKED_BLOCKS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static TRACKED_BUDGET: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
 #[map]
+static ERRORS_BUDGET: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
+#[map]
 static COUNTERS: PerCpuArray<Tally> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static DEVICES: HashMap<DeviceKey, Device> = HashMap::with_max_entries(64, 0);
@@ -74,6 +76,8 @@ static SETTINGS: Settings = Settings {
     tracked_sets_mask: 0,
     tracked_budget: 0,
     tracked_idle: Idle { tcp: 0, udp: 0, opening: 0, closed: 0 },
+    errors_budget: 0,
+    reserved: 0,
 };
 
 /// Through an address that the compiler cannot see through: it would take the zeros for the values.
@@ -305,13 +309,24 @@ pub(crate) fn mark_tracked(set: u32) {
 /// Whether this CPU may record one more flow now.
 #[inline(always)]
 pub(crate) fn may_track(settings: &Settings, now: Tick) -> bool {
-    let Some(budget) = TRACKED_BUDGET.get_ptr_mut(0) else { return false };
+    spent(&TRACKED_BUDGET, settings.tracked_budget, now)
+}
+
+/// Whether this CPU may send one more ICMP error now.
+#[inline(always)]
+pub(crate) fn may_complain(settings: &Settings, now: Tick) -> bool {
+    spent(&ERRORS_BUDGET, settings.errors_budget, now)
+}
+
+#[inline(always)]
+fn spent(budget: &PerCpuArray<Budget>, limit: u32, now: Tick) -> bool {
+    let Some(budget) = budget.get_ptr_mut(0) else { return false };
     // SAFETY: the lookup gave this CPU's valid element, which nothing else writes meanwhile.
     let budget = unsafe { &mut *budget };
     if budget.tick != now.get() {
         *budget = Budget { tick: now.get(), used: 0 };
     }
-    let may = budget.used < settings.tracked_budget;
+    let may = budget.used < limit;
     budget.used += u32::from(may);
     may
 }

@@ -11,7 +11,7 @@ use lb_common::{
     checksum::Change,
     flow::{FlowState, FlowWord, Tick},
     ids::TargetId,
-    maps::{KIND_NAT, Listener, Mac, Session, Settings, TARGET_RESOLVED, TARGET_SERVES, Target},
+    maps::{KIND_NAT_RETURN, Listener, Session, Settings, TARGET_RESOLVED, TARGET_SERVES, Target},
     parse::{Bytes as _, Family, Packet, TCP, TCP_CHECKSUM, UDP, UDP_CHECKSUM, V4, V6, ports},
     verdict::{Direction, Verdict, target_line},
     wire::Be16,
@@ -21,15 +21,11 @@ use crate::{
     ended,
     flows::{Claimed, Table},
     forward::{Ending, Forward, out},
-    frame::Frame,
+    frame::{DESTINATION_MAC, Frame, Outside, SOURCE_MAC},
     maps,
     nat::tables::{claim_session, own, session_index, session_of, target_port, touch_flow, touch_session},
     select,
 };
-
-/// Where in the Ethernet header the MACs stand.
-const DESTINATION_MAC: usize = 0;
-const SOURCE_MAC: usize = 6;
 
 /// What a packet needs to know of its flow.
 struct Known {
@@ -52,7 +48,7 @@ impl Nat for V4 {
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
         let [ring, rest] = words(listener);
-        Ending::unpack(nat_v4(frame.context(), &{ *packet }, ring, rest))
+        settled(frame, packet, nat_v4(frame.context(), &{ *packet }, ring, rest))
     }
 }
 
@@ -60,7 +56,7 @@ impl Nat for V6 {
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
         let [ring, rest] = words(listener);
-        Ending::unpack(nat_v6(frame.context(), &{ *packet }, ring, rest))
+        settled(frame, packet, nat_v6(frame.context(), &{ *packet }, ring, rest))
     }
 }
 
@@ -68,14 +64,14 @@ impl Nat for V6 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn nat_v4(context: *mut xdp_md, packet: *const Packet<V4>, ring: u64, rest: u64) -> u64 {
-    translate(context, packet, listener([ring, rest])).pack()
+    translate(context, packet, listener([ring, rest]))
 }
 
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, ring: u64, rest: u64) -> u64 {
-    translate(context, packet, listener([ring, rest])).pack()
+    translate(context, packet, listener([ring, rest]))
 }
 
 /// What of a listener matters here, in registers: the stack is short. Kinds and keys are small numbers.
@@ -103,14 +99,52 @@ const fn listener([ring, rest]: [u64; 2]) -> Listener {
 
 /// The verifier takes no caller's word: the reference may be null to it, the offsets anything.
 #[inline(always)]
-fn translate<F: Forward>(context: *mut xdp_md, packet: *const Packet<F>, listener: Listener) -> Ending {
-    let Some(packet) = maps::argument(packet) else { return ended(Err(Verdict::BadMap)) };
+fn translate<F: Forward>(context: *mut xdp_md, packet: *const Packet<F>, listener: Listener) -> u64 {
+    let Some(packet) = maps::argument(packet) else { return ended(Err(Verdict::BadMap)).pack() };
     let frame = Frame::new(context);
-    ended(if listener.kind == KIND_NAT {
-        to_target(frame, packet, &listener)
-    } else {
-        from_target(frame, packet, &listener)
-    })
+    if listener.kind == KIND_NAT_RETURN {
+        return ended(from_target(frame, packet, &listener)).pack();
+    }
+    match to_target(frame, packet, &listener) {
+        Ok(ending) => ending.pack(),
+        Err(Refusal::Verdict(verdict)) => ended(Err(verdict)).pack(),
+        Err(Refusal::LargerThan(largest)) => {
+            ended(Err(Verdict::TooBig)).pack() | u64::from(largest) << LARGEST
+        }
+    }
+}
+
+/// Where beside a packed [`Ending`] there is room for what would have fit.
+const LARGEST: u32 = 48;
+
+/// What [`translate`] gave. The stack has no room for the answer to a packet too big below that function's own.
+#[inline(always)]
+fn settled<F: Forward>(frame: &Frame, packet: &Packet<F>, word: u64) -> Ending {
+    match (word >> LARGEST) as u32 {
+        0 => Ending::unpack(word),
+        largest => ended(Err(F::too_big(frame, packet, largest))),
+    }
+}
+
+/// Why a client's packet does not go on.
+enum Refusal {
+    Verdict(Verdict),
+    /// It is, than the largest that fits the way to its target.
+    LargerThan(u16),
+}
+
+impl From<Verdict> for Refusal {
+    #[inline(always)]
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(verdict)
+    }
+}
+
+impl From<Outside> for Refusal {
+    #[inline(always)]
+    fn from(outside: Outside) -> Self {
+        Self::Verdict(outside.into())
+    }
 }
 
 /// A client's packet, on to the target.
@@ -119,7 +153,7 @@ fn to_target<F: Forward>(
     mut frame: Frame,
     packet: &Packet<F>,
     listener: &Listener,
-) -> Result<Ending, Verdict> {
+) -> Result<Ending, Refusal> {
     let settings = maps::settings();
     let tag = settings.keys.flow(packet);
     let now = maps::now();
@@ -170,7 +204,7 @@ fn from_target<F: Forward>(
     rewrite(&mut frame, packet, vip, client, ports(session.vip_port, session.client_port))?;
     let ingress = frame.ingress();
     let own = if ingress == session.interface {
-        mac(&frame, DESTINATION_MAC)?
+        frame.mac(DESTINATION_MAC)?
     } else {
         maps::device(session.interface).ok_or(Verdict::NextHopUnresolved)?.mac
     };
@@ -190,7 +224,7 @@ fn known<F: Forward>(
     packet: &Packet<F>,
     tag: u64,
     now: Tick,
-) -> Result<Option<Known>, Verdict> {
+) -> Result<Option<Known>, Refusal> {
     let Some((entry, word)) = Table::Nat.find(settings, tag, now) else { return Ok(None) };
     let Some(id) = word.target() else { return Ok(None) };
     let target = maps::target(id).ok_or(Verdict::BadMap)?;
@@ -204,7 +238,7 @@ fn known<F: Forward>(
         return Ok(None);
     }
     if target.flags & TARGET_RESOLVED == 0 {
-        return Err(Verdict::NextHopUnresolved);
+        return Err(Verdict::NextHopUnresolved.into());
     }
     fits(packet, target)?;
     let state = word.state().to_target(packet.tcp_flags);
@@ -224,7 +258,7 @@ fn open<F: Forward>(
     listener: &Listener,
     tag: u64,
     now: Tick,
-) -> Result<Known, Verdict> {
+) -> Result<Known, Refusal> {
     let (id, target) = select::target(listener, packet, tag)?;
     fits(packet, target)?;
     let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
@@ -238,7 +272,7 @@ fn open<F: Forward>(
         client_port: packet.source_port(),
         vip_port: packet.destination_port(),
         interface: frame.ingress(),
-        gateway: mac(frame, SOURCE_MAC)?,
+        gateway: frame.mac(SOURCE_MAC)?,
     };
     match claim_session(settings, packet, target, tag, now) {
         Some((place, back, port)) => {
@@ -251,7 +285,7 @@ fn open<F: Forward>(
         }
         None => {
             entry.word().store(FlowWord::FREE);
-            Err(Verdict::NatPortsExhausted)
+            Err(Verdict::NatPortsExhausted.into())
         }
     }
 }
@@ -259,21 +293,16 @@ fn open<F: Forward>(
 /// Whether the packet can go to the target at all. Asked before anything is remembered of it: what is
 /// dropped opens, closes and keeps no flow.
 #[inline(always)]
-fn fits<F: Family>(packet: &Packet<F>, target: &Target) -> Result<(), Verdict> {
-    if packet.length > u32::from(target.mtu) { Err(Verdict::TooBig) } else { hops(packet) }
+fn fits<F: Family>(packet: &Packet<F>, target: &Target) -> Result<(), Refusal> {
+    if packet.length > u32::from(target.mtu) {
+        return Err(Refusal::LargerThan(target.mtu));
+    }
+    Ok(hops(packet)?)
 }
 
 #[inline(always)]
 fn hops<F: Family>(packet: &Packet<F>) -> Result<(), Verdict> {
     if packet.hop_limit <= 1 { Err(Verdict::HopLimit) } else { Ok(()) }
-}
-
-/// A MAC of the frame, in the words that fit the stack's alignment.
-#[inline(always)]
-fn mac(frame: &Frame, at: usize) -> Result<Mac, Verdict> {
-    let first = frame.read(at).ok_or(Verdict::Truncated)?;
-    let last = frame.read(at + 4).ok_or(Verdict::Truncated)?;
-    Ok(Mac { first, last, reserved: 0 })
 }
 
 /// Addresses and ports, and the checksums over them.

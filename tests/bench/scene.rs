@@ -175,6 +175,8 @@ fn settings(sizes: &Sizes) -> Settings {
         tracked_sets_mask: sizes.tracked_sets() - 1,
         tracked_budget: u32::MAX,
         tracked_idle: Idle { tcp: minutes(6), udp: minutes(2), opening: minutes(6), closed: minutes(1) },
+        errors_budget: 0,
+        reserved: 0,
     }
 }
 

@@ -60,6 +60,7 @@ impl Contest {
             tracked_budget: u32::MAX,
             tracked_idle: Idle { tcp: 3_500, udp: 2_500, opening: 1_500, closed: 500 },
             nat_idle: Idle { tcp: 9_500, udp: 4_500, opening: 2_500, closed: 1_500 },
+            errors_budget: u32::MAX,
             ..settings()
         };
         let (mut lab, mut world) = (Lab::with(settings), world());

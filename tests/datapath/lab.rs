@@ -13,13 +13,15 @@ use lb_common::{
     ids::TargetId,
     maps::{HashKeys, Idle, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, Tally},
     slot::Slot,
-    verdict::counter_lines,
+    verdict::{Verdict, counter_lines},
 };
 use pointsman::{
     config::checked::{Ports, Protocol},
     core::plan::{ListenerKey, Step},
     dataplane::{Dataplane as _, kernel::Kernel, load::Sizes},
 };
+
+use crate::packet::Packet;
 
 pub(crate) use self::{
     line::{Line, from_target, to_target},
@@ -59,6 +61,8 @@ pub(crate) fn settings() -> Settings {
         tracked_sets_mask: SIZES.tracked_sets() - 1,
         tracked_budget: 1_000,
         tracked_idle: Idle { tcp: 350, udp: 120, opening: 60, closed: 90 },
+        errors_budget: 1_000,
+        reserved: 0,
     }
 }
 
@@ -198,6 +202,13 @@ impl Lab {
     fn run_with(&mut self, input: &[u8], context: Option<[u32; 6]>) -> Ran {
         let ran = self.run_uncounted(input, context);
         Ran { moved: self.moved(), ..ran }
+    }
+
+    /// The packet is too big for the way to its target, and its sender is told that `mtu` bytes are not.
+    #[track_caller]
+    pub(crate) fn refuses_as_too_big(&mut self, packet: &Packet, mtu: usize) {
+        let answer = packet.too_big(u32::try_from(mtu).expect("an MTU")).frame();
+        self.run(&packet.frame()).sends(&answer).counted(Verdict::TooBigAnswered);
     }
 
     /// The lines that moved since this was last asked, and by how much.

@@ -17,6 +17,7 @@ mod ranges;
 mod redirect;
 mod steering;
 mod sweep;
+mod too_big;
 mod tracking;
 mod truncation;
 mod unwrapping;

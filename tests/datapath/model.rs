@@ -6,6 +6,7 @@
 
 mod forward;
 mod headers;
+mod icmp;
 mod nat;
 mod tracking;
 mod world;
@@ -53,6 +54,19 @@ struct Sent {
     interface: u32,
 }
 
+/// Why a packet goes to no target and comes from none.
+enum Stop {
+    At(Verdict),
+    /// It is sent back, as these bytes.
+    Answered(Verdict, Vec<u8>),
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::At(verdict)
+    }
+}
+
 impl Model {
     pub(crate) fn new(settings: Settings, world: World) -> Self {
         let (nat, tracking) = (nat::Table::new(settings), tracking::Table::new(settings));
@@ -70,8 +84,12 @@ impl Model {
             }
             // Nothing is attached to any other interface.
             Ok(Sent { .. }) => dropped(Verdict::NextHopUnresolved),
-            Err(verdict) if verdict.meaning().ends_with("dropped.") => dropped(verdict),
-            Err(verdict) => {
+            Err(Stop::Answered(verdict, bytes)) => {
+                let line = Line::Verdict(verdict);
+                Answer { action: Action::Tx, bytes: Some(bytes), line, opens: false, notes: Vec::new() }
+            }
+            Err(Stop::At(verdict)) if verdict.meaning().ends_with("dropped.") => dropped(verdict),
+            Err(Stop::At(verdict)) => {
                 let line = Line::Verdict(verdict);
                 let bytes = Some(frame.to_vec());
                 Answer { action: Action::Pass, bytes, line, opens: false, notes: Vec::new() }
@@ -91,7 +109,7 @@ impl Model {
         self.nat.sessions()
     }
 
-    fn sent(&mut self, frame: &[u8], chosen: &dyn Fn(usize) -> Option<u16>) -> Result<Sent, Verdict> {
+    fn sent(&mut self, frame: &[u8], chosen: &dyn Fn(usize) -> Option<u16>) -> Result<Sent, Stop> {
         let headers = headers::read(frame)?;
         let listening = self.world.listening(&headers).ok_or(Verdict::NotOurs)?;
         match listening.kind {
@@ -100,16 +118,11 @@ impl Model {
                 self.encapsulated(frame, &headers, &listening)
             }
             Kind::Nat => self.nat.there(frame, &headers, &self.world, listening, chosen),
-            Kind::NatReturn => self.nat.back(frame, &headers),
+            Kind::NatReturn => Ok(self.nat.back(frame, &headers)?),
         }
     }
 
-    fn encapsulated(
-        &mut self,
-        frame: &[u8],
-        headers: &Headers,
-        listening: &Listening,
-    ) -> Result<Sent, Verdict> {
+    fn encapsulated(&mut self, frame: &[u8], headers: &Headers, listening: &Listening) -> Result<Sent, Stop> {
         let flow = hash_of(&self.settings.keys, headers.source, headers.destination, headers.protocol);
         let slot = listening.slot(&self.settings.keys, headers);
         let current = listening.ring[slot];
@@ -123,11 +136,12 @@ impl Model {
         };
         let node = self.world.resolved(node)?;
         let outer = if node.address.is_ipv4() { 20 } else { 40 };
-        if headers.length + outer > usize::from(node.mtu) {
-            return Err(Verdict::TooBig);
+        let largest = usize::from(node.mtu) - outer;
+        if headers.length > largest {
+            return Err(icmp::too_big(frame, headers, largest));
         }
         if headers.hop_limit <= 1 {
-            return Err(Verdict::HopLimit);
+            return Err(Verdict::HopLimit.into());
         }
         let bytes = forward::encapsulated(frame, headers, node, flow);
         Ok(Sent { bytes, line: Line::ToTarget(node.id), opens: headers.opens(), interface: node.interface })

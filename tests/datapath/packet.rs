@@ -3,10 +3,12 @@
 
 mod bytes;
 pub(crate) mod checksum;
+mod icmp;
 mod outer;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub(crate) use self::icmp::Message;
 pub(crate) use self::outer::{Outer, within};
 
 pub(crate) type Mac = [u8; 6];

@@ -16,22 +16,34 @@ fn every_verdict_has_a_packet_that_ends_in_it() {
     for verdict in Verdict::ALL {
         println!("{}", verdict.name());
         let ran = ending_in(*verdict);
-        let ended = if is_the_hosts(*verdict) { ran.passes() } else { ran.drops() };
+        let ended = match fate(*verdict) {
+            Fate::TheHosts => ran.passes(),
+            Fate::Dropped => ran.drops(),
+            Fate::SentBack(answer) => ran.sends(&answer),
+        };
         let ended = notes_of(*verdict).iter().fold(ended, |ended, note| ended.noting(*note));
         ended.counted(*verdict);
     }
 }
 
-/// Whether the host sees the packet.
-const fn is_the_hosts(verdict: Verdict) -> bool {
+/// What is done with a packet.
+enum Fate {
+    TheHosts,
+    Dropped,
+    /// As this frame.
+    SentBack(Vec<u8>),
+}
+
+fn fate(verdict: Verdict) -> Fate {
     match verdict {
+        Verdict::TooBigAnswered => Fate::SentBack(too_big().too_big(1480).frame()),
         Verdict::NotIp
         | Verdict::NotOurs
         | Verdict::Fragment
         | Verdict::Icmp
         | Verdict::OtherProtocol
         | Verdict::ExtensionHeaders
-        | Verdict::NatNoFlow => true,
+        | Verdict::NatNoFlow => Fate::TheHosts,
         Verdict::Truncated
         | Verdict::BadHeader
         | Verdict::HopLimit
@@ -39,10 +51,11 @@ const fn is_the_hosts(verdict: Verdict) -> bool {
         | Verdict::NotTracked
         | Verdict::NextHopUnresolved
         | Verdict::TooBig
+        | Verdict::NeedsFragmenting
         | Verdict::NoHeadroom
         | Verdict::NatTableFull
         | Verdict::NatPortsExhausted
-        | Verdict::BadMap => false,
+        | Verdict::BadMap => Fate::Dropped,
     }
 }
 
@@ -54,8 +67,14 @@ const fn notes_of(verdict: Verdict) -> &'static [Note] {
 #[test]
 fn a_verdicts_meaning_says_what_the_program_does() {
     for verdict in Verdict::ALL {
-        let dropped = verdict.meaning().ends_with(": dropped.");
-        assert_eq!(dropped, !is_the_hosts(*verdict), "{}: {}", verdict.name(), verdict.meaning());
+        let (dropped, sent_back) = match fate(*verdict) {
+            Fate::TheHosts => (false, false),
+            Fate::Dropped => (true, false),
+            Fate::SentBack(_) => (false, true),
+        };
+        let says = |ending| verdict.meaning().ends_with(ending);
+        let said = (says(": dropped."), says(": sent back."));
+        assert_eq!(said, (dropped, sent_back), "{}: {}", verdict.name(), verdict.meaning());
     }
 }
 
@@ -97,7 +116,9 @@ fn ending_in(verdict: Verdict) -> Ran {
             lab.node(&node.without(TARGET_RESOLVED));
             lab.run(&frame)
         }
-        Verdict::TooBig => lab.run(&good.of_length(1481).frame()),
+        Verdict::TooBigAnswered => lab.run(&too_big().frame()),
+        Verdict::TooBig => lab.run_with_headroom(16, &too_big().frame()),
+        Verdict::NeedsFragmenting => lab.run(&good.of_length(1481).frame()),
         Verdict::NoHeadroom => lab.run_with_headroom(16, &frame),
         Verdict::NatTableFull => table_full(),
         Verdict::NatPortsExhausted => ports_exhausted(),
@@ -107,6 +128,11 @@ fn ending_in(verdict: Verdict) -> Ran {
             lab.run(&frame)
         }
     }
+}
+
+/// One byte more than fits on the way to the target.
+fn too_big() -> Packet {
+    syn(CLIENT, VIP).whole().of_length(1481)
 }
 
 /// Four flows have all places of the only set.

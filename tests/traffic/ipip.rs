@@ -1,18 +1,20 @@
-//! Encapsulation: what fits arrives whole, and what does not fit is counted.
+//! Encapsulation: what fits arrives whole, and the sender of what does not fit is told so.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+
+use std::path::Path;
 
 use anyhow::Result;
 use harness::capture::{Capture, Direction};
-use harness::client::{Client, Failure};
+use harness::command;
 use harness::lab::Family::{V4, V6};
 use harness::lab::Plan;
+use harness::status::Status;
 
 use crate::bounded;
 use crate::config::{Config, Service};
-use crate::scene::{Scene, until_equal};
+use crate::scene::{PATIENCE, Scene, until_equal};
 use crate::streams::{BIG, Pair, listen};
 use crate::trace::Trace;
 
@@ -67,7 +69,7 @@ async fn in_and_out(trace: &Trace, node: &Capture, to: SocketAddr) -> Result<(u6
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_datagram_that_fills_the_path_passes_and_one_byte_more_is_counted_too_big() {
+async fn a_datagram_that_fills_the_path_passes_and_the_sender_of_a_byte_more_is_told() {
     bounded(async {
         let plan = Plan { nodes: 1, fabric_mtu: 1500, ..Plan::default() };
         let config = Config::of(services().map(Service::udp));
@@ -78,40 +80,58 @@ async fn a_datagram_that_fills_the_path_passes_and_one_byte_more_is_counted_too_
             let fits = vec![7; 1500 - outer - inner - 8];
             let exchange = scene.client().datagram(None, service.listener(), &fits).await;
             assert_eq!(exchange.node(), Some("node-1"), "{}: {exchange:?}", service.name);
-            // No answer can come, so none is waited for.
+            // No answer of the node's can come, so none is waited for.
             let too_big = [&fits[..], &[7]].concat();
             scene.send_datagram(service.listener(), &too_big).await?;
-            scene.until("it is counted", |status| status.verdicts["too-big"].packets == number).await?;
+            let answered = |status: &Status| status.verdicts["too-big-answered"].packets == number;
+            scene.until("it is counted", answered).await?;
             let target = scene.status().await?;
             let packets = target.target(service.name, "node-1").map(|target| target.packets);
             assert_eq!(packets, Some(1), "{}", service.name);
+            // The client's kernel took the answer for what it is.
+            let learnt = route(&scene, service.address).await?;
+            let mtu = learnt.split_whitespace().skip_while(|word| *word != "mtu").nth(1);
+            assert_eq!(mtu, Some(&*(1500 - outer).to_string()), "{}: {learnt}", service.name);
         }
         Ok(())
     })
     .await;
 }
 
+/// What the client's kernel knows of the way there.
+async fn route(scene: &Scene, to: IpAddr) -> Result<String> {
+    let arguments = ["route", "get", &to.to_string()];
+    let outcome = command::outcome(&scene.lab.clients, Path::new("ip"), &arguments, PATIENCE).await?;
+    Ok(outcome.stdout)
+}
+
+/// Path MTU discovery (RFC 1191, RFC 8201): the client's first full segments do not fit, it is told so, and sends
+/// smaller ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_segment_that_does_not_leave_is_counted_too_big() {
+async fn megabytes_arrive_on_a_path_too_narrow_for_full_segments_in_envelopes() {
     bounded(async {
         let plan = Plan { nodes: 1, fabric_mtu: 1500, ..Plan::default() };
-        let scene = Scene::set(plan, Config::of([Service::ipip("web", V4, 10)])).await?;
-        let to = scene.config.services[0].listener();
-        let trace = Trace::start(&scene.lab)?;
-        let node = Capture::start(&scene.lab.router, "node-1", |_| true)?;
-        // What fits in one small segment passes.
-        let client = Client::new(&scene.lab.clients, Duration::from_secs(1));
-        assert_eq!(client.get(None, to, "/").await.node(), Some("node-1"));
-        let exchange = client.send(None, to, "/", vec![7; 100_000].into()).await;
-        assert_eq!(exchange.outcome, Err(Failure::TimedOut));
-        until_equal("what did not leave is counted", async || {
-            let (going_in, out) = in_and_out(&trace, &node, to).await?;
-            let verdicts = scene.status().await?.verdicts;
-            let counted = |name| verdicts.get(name).map_or(0, |it| it.packets);
-            assert!(going_in > out);
-            Ok(((counted("forwarded"), counted("too-big")), (out, going_in - out)))
-        })
-        .await
+        let scene = Scene::set(plan, Config::of(services().map(Service::raw))).await?;
+        let mut answered = 0;
+        for service in &scene.config.services {
+            let listener = listen(&scene, service.listener())?;
+            let trace = Trace::start(&scene.lab)?;
+            let node = Capture::start(&scene.lab.router, "node-1", |_| true)?;
+            let mut pair = Pair::open(&scene, &listener, service.listener()).await?;
+            pair.exchange(BIG / 2).await?;
+
+            let to = service.listener();
+            until_equal("what did not leave is counted", async || {
+                let (going_in, out) = in_and_out(&trace, &node, to).await?;
+                let verdicts = scene.status().await?.verdicts;
+                Ok((verdicts["too-big-answered"].packets, answered + going_in - out))
+            })
+            .await?;
+            let so_far = scene.status().await?.verdicts["too-big-answered"].packets;
+            assert!(so_far > answered, "{}: the answer was needed", service.name);
+            answered = so_far;
+        }
+        Ok(())
     })
     .await;
 }

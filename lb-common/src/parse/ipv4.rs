@@ -32,6 +32,11 @@ impl Ipv4 {
     /// "More fragments", and the offset: a packet with any of these bits is a fragment.
     const FRAGMENTED: Be16 = Be16::new(0x3fff);
 
+    /// In units of eight bytes.
+    const OFFSET: Be16 = Be16::new(0x1fff);
+    /// [`Self::fragment`] of a packet that is whole and stays so.
+    pub const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
+
     /// [`Self::version`] of a header without options.
     pub const PLAIN: u8 = 0x45;
     /// Offset of the checksum.
@@ -40,6 +45,16 @@ impl Ipv4 {
     #[inline(always)]
     pub const fn fragmented(&self) -> bool {
         self.fragment.raw() & Self::FRAGMENTED.raw() != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_later_fragment(&self) -> bool {
+        self.fragment.raw() & Self::OFFSET.raw() != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn must_not_be_fragmented(&self) -> bool {
+        self.fragment.raw() & Self::DONT_FRAGMENT.raw() != 0
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::{
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const ICMP_V6: u8 = 58;
+pub(crate) const ICMP_V6: u8 = 58;
 const DESTINATION: u8 = 60;
 
 /// More than any honest sender chains; RFC 8504 section 5.3 lets a receiver set such a limit.
@@ -108,7 +108,11 @@ impl Family for V6 {
 
 /// Steps over the extension headers; gives the protocol, and where its header stands.
 #[inline(always)]
-fn walk<B: Bytes + ?Sized>(frame: &B, mut next: u8, mut at: usize) -> Result<(u8, usize), Verdict> {
+pub(crate) fn walk<B: Bytes + ?Sized>(
+    frame: &B,
+    mut next: u8,
+    mut at: usize,
+) -> Result<(u8, usize), Verdict> {
     for _ in 0..=EXTENSION_HEADERS {
         match next {
             TCP | UDP => return Ok((next, at)),

@@ -27,6 +27,10 @@ const OPENING_IDLE: std::time::Duration = std::time::Duration::from_secs(30);
 /// finds its way; a new flow that finds no other place takes theirs before.
 const CLOSED_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// ICMP errors that the node sends a second, over all CPUs. A flood of packets that are too big, from sources that are
+/// made up, is answered with some 100 Mbit/s and no more (RFC 4443, section 2.4(f)).
+const ERRORS_PER_SECOND: u32 = 10_000;
+
 /// Capacities of the maps, in elements. Fixed while the program is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -117,13 +121,15 @@ pub fn settings(config: &Config) -> Settings {
             opening: Tick::span(OPENING_IDLE),
             closed: Tick::span(CLOSED_IDLE),
         },
+        errors_budget: budget(ERRORS_PER_SECOND),
+        reserved: 0,
     }
 }
 
-/// A CPU's share of what all may record in a second, within a tick, which is about one.
-fn budget(new_flows_per_second: u32) -> u32 {
+/// A CPU's share of what all may do in a second, within a tick, which is about one.
+fn budget(per_second: u32) -> u32 {
     let cpus = aya::util::nr_cpus().ok().and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1);
-    new_flows_per_second.div_ceil(cpus.max(1))
+    per_second.div_ceil(cpus.max(1))
 }
 
 #[derive(Debug, thiserror::Error)]

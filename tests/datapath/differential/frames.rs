@@ -84,7 +84,7 @@ fn reply(dice: &mut Dice, model: &Model) -> Option<Packet> {
 /// All that may vary of a hale packet.
 fn odd(dice: &mut Dice, packet: Packet) -> Packet {
     let mut packet = Packet {
-        to: [2, 0, 0, 1, 0, dice.byte()],
+        to: [dice.of(&[2, 2, 2, 2, 2, 2, 2, 3]), 0, 0, 1, 0, dice.byte()],
         from: [2, 0, 0, 2, 0, dice.byte()],
         flags: dice.of(&[ACK, SYN, SYN | ACK, FIN | ACK, FIN | ACK, RST, 0xc2, 0]),
         hop_limit: dice.of(&[64, 128, 255, 3, 2]),
@@ -107,7 +107,7 @@ fn odd(dice: &mut Dice, packet: Packet) -> Packet {
     if packet.is_v4() {
         let words = dice.of(&[0, 0, 0, 0, 1, 2, 10]);
         packet.options = dice.bytes(4 * words);
-        packet.fragment = dice.of(&[0, 0x4000, 0x8000]);
+        packet.fragment = dice.of(&[0x4000, 0x4000, 0, 0x8000]);
     } else {
         for _ in 0..dice.of(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 6, 7]) {
             let kind = dice.of(&[HOP_BY_HOP, ROUTING, DESTINATION]);

@@ -8,7 +8,7 @@ use lb_common::{
     verdict::Verdict,
 };
 
-use super::{Listening, Sent, World, forward, headers::Headers};
+use super::{Listening, Sent, Stop, World, forward, headers::Headers, icmp};
 use crate::lab::{LOOPBACK, Line, Node};
 use crate::packet::{FIN, Mac, RST, UDP};
 
@@ -64,20 +64,20 @@ impl Table {
         world: &World,
         listening: &Listening,
         chosen: &dyn Fn(usize) -> Option<u16>,
-    ) -> Result<Sent, Verdict> {
+    ) -> Result<Sent, Stop> {
         let flow = (headers.source, headers.destination, headers.protocol);
         let known = self.known(flow, headers).map(|(way, session)| (way, &world.nodes[&session.node]));
         let known = known.filter(|(_, node)| node.flags & TARGET_SERVES != 0);
         let opens = known.is_none();
         let (node, way) = if let Some((way, node)) = known {
             if node.flags & TARGET_RESOLVED == 0 {
-                return Err(Verdict::NextHopUnresolved);
+                return Err(Verdict::NextHopUnresolved.into());
             }
-            fits(headers, node)?;
+            fits(frame, headers, node)?;
             (node, way)
         } else {
             let node = world.choice(&self.settings.keys, listening, headers)?;
-            fits(headers, node)?;
+            fits(frame, headers, node)?;
             (node, self.open(frame, headers, flow, node, chosen(headers.transport))?)
         };
         let now = self.now;
@@ -175,11 +175,12 @@ impl Table {
     }
 }
 
-fn fits(headers: &Headers, node: &Node) -> Result<(), Verdict> {
-    if headers.length > usize::from(node.mtu) {
-        Err(Verdict::TooBig)
+fn fits(frame: &[u8], headers: &Headers, node: &Node) -> Result<(), Stop> {
+    let largest = usize::from(node.mtu);
+    if headers.length > largest {
+        Err(icmp::too_big(frame, headers, largest))
     } else if headers.hop_limit <= 1 {
-        Err(Verdict::HopLimit)
+        Err(Verdict::HopLimit.into())
     } else {
         Ok(())
     }

@@ -137,7 +137,7 @@ fn the_largest_packet_that_fits_the_path_goes_and_the_next_does_not() {
         let node = Node { mtu: 1400, ..node.clone() };
         lab.node(&node);
         let port = lab.opens(&node, &packet.clone().of_length(1400));
-        lab.run(&packet.clone().of_length(1401).frame()).drops().counted(Verdict::TooBig);
+        lab.refuses_as_too_big(&packet.clone().whole().of_length(1401), 1400);
         // What the target sent fits its path; the way to the client is the network's.
         lab.comes_back(&node, &node.reply(&packet, port).of_length(1401), &packet);
     });
@@ -154,7 +154,7 @@ fn a_packet_that_is_dropped_closes_no_flow() {
         lab.comes_back(&node, &node.reply(&packet, port), &packet);
         lab.run(&there.clone().hop_limit(1).frame()).drops().counted(Verdict::HopLimit);
         lab.run(&back.hop_limit(1).frame()).drops().counted(Verdict::HopLimit);
-        lab.run(&there.of_length(1401).frame()).drops().counted(Verdict::TooBig);
+        lab.refuses_as_too_big(&there.whole().of_length(1401), 1400);
         // Longer than a closed flow is remembered, not as long as an open one.
         lab.age(lab.settings.nat_idle.closed + 1);
         lab.goes_on(&node, &packet.clone().flags(ACK), port);
@@ -168,7 +168,7 @@ fn a_first_packet_that_is_dropped_opens_no_flow() {
         let node = Node { mtu: 1400, ..node.clone() };
         lab.node(&node);
         lab.run(&packet.clone().hop_limit(1).frame()).drops().counted(Verdict::HopLimit);
-        lab.run(&packet.clone().of_length(1401).frame()).drops().counted(Verdict::TooBig);
+        lab.refuses_as_too_big(&packet.clone().whole().of_length(1401), 1400);
         let _: u16 = lab.opens(&node, &packet);
     });
 }
