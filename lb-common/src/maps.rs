@@ -121,7 +121,7 @@ pub const fn near_index([service, first, last]: ListenerWords) -> u32 {
     (sum.wrapping_add(last.wrapping_mul(LAST)) >> (64 - NEAR_BITS)) as u32
 }
 
-/// [`Listener::kind`]: encapsulates to the ring's targets.
+/// [`Listener::kind`]: forwards to the ring's targets, which answer clients themselves.
 pub const KIND_SERVICE: u32 = 1;
 /// [`Listener::kind`]: forwards to the ring's targets by full NAT.
 pub const KIND_NAT: u32 = 2;
@@ -172,6 +172,15 @@ pub const TARGET_RESOLVED: u16 = 8;
 pub const TARGET_SERVES: u16 = 16;
 /// [`Target::flags`]: takes new flows. Cleared when the target is drained.
 pub const TARGET_OPENS: u16 = 32;
+/// [`Target::flags`]: the outer header carries a UDP header, and that the packet.
+pub const TARGET_GUE: u16 = 64;
+/// [`Target::flags`]: forwarded by its MAC alone.
+pub const TARGET_L2: u16 = 128;
+/// [`Target::flags`]: how packets go to a target that answers clients itself.
+pub const TARGET_WAY: u16 = TARGET_OUTER_V4 | TARGET_OUTER_V6 | TARGET_GUE | TARGET_L2;
+/// The values of [`TARGET_WAY`] besides the single flags.
+pub const TARGET_GUE_V4: u16 = TARGET_OUTER_V4 | TARGET_GUE;
+pub const TARGET_GUE_V6: u16 = TARGET_OUTER_V6 | TARGET_GUE;
 
 shared! {
     /// Element of `TARGETS`: all that is needed to forward to one target, in one cache line.
@@ -180,9 +189,10 @@ shared! {
     pub struct Target: 64 bytes {
         /// `TARGET_*`.
         pub flags: u16,
-        /// The largest IP packet, outer header included, that fits the path, in bytes.
-        pub mtu: u16,
-        /// `nat`: the target's port. Zero: the packet keeps its own.
+        /// The largest packet of a client that can go to the target, in bytes: the path's MTU less what is
+        /// put before the packet.
+        pub largest: u16,
+        /// `nat`: the target's port. Zero: the packet keeps its own. `gue`: the port that envelopes go to.
         pub port: Be16,
         pub reserved: u16,
         /// MAC of the next hop, then the MAC of the interface it is reached by: the first twelve
@@ -375,5 +385,5 @@ shared! {
     }
 }
 
-/// The node program's global `RESTRICTED`: only sources in `SOURCES_V4` and `SOURCES_V6` are unwrapped.
+/// The node program's global `RESTRICTION`: only sources in `SOURCES_V4` and `SOURCES_V6` are unwrapped.
 pub const RESTRICTED: u32 = 1;

@@ -1,10 +1,11 @@
 //! Outer headers of the encapsulation: IP in IP (RFC 2003) and its kin of other families (RFC 2473, RFC
-//! 4213).
+//! 4213); and the UDP header of `gue` in between (draft-ietf-intarea-gue-09, section 4: variant 1, where the
+//! packet follows at once, and its version tells it from other variants).
 
 use crate::{
     checksum::fold,
-    maps::{Target, words_v4},
-    parse::{Ipv4, Ipv6},
+    maps::{TARGET_GUE, TARGET_OUTER_V4, TARGET_OUTER_V6, Target, words_v4},
+    parse::{Ipv4, Ipv6, UDP, Udp, ports},
     wire::{Be16, Be32},
 };
 
@@ -29,20 +30,63 @@ const fn halves(word: Be32) -> u32 {
     (word.raw() & 0xffff) + (word.raw() >> 16)
 }
 
+/// UDP port of `gue` unless somebody says otherwise: IANA's.
+pub const GUE_PORT: u16 = 6080;
+
+/// The first port of those that `gue` sends from, and the bits that do not vary with the flow: RFC 6335 leaves
+/// 49152 to 65535 to everybody.
+const ENTROPY: u16 = 0xc000;
+
 /// What of the packet shows in its outer header.
 #[derive(Clone, Copy)]
 pub struct Inner {
-    /// Family of the inner packet, as a protocol: 4 or 41.
+    /// What the outer header carries: 4 or 41, the family of the inner packet as a protocol; or UDP.
     pub protocol: u8,
     /// DSCP and ECN are carried over whole (RFC 2983 uniform model; RFC 6040 normal mode).
     pub traffic_class: u8,
-    /// Of the inner packet, in bytes.
+    /// Of all that the outer header carries, in bytes.
     pub length: u32,
     /// The flow hash: varies the outer source, so that the target's NIC spreads the flows over its queues.
     pub hash: u64,
 }
 
-/// The outer IPv4 header towards `target`. The inner packet fits: 20 bytes more are at most 65,535.
+/// What is put before a packet on its way to a target with these flags, in bytes.
+pub const fn overhead(flags: u16) -> u16 {
+    let outer = match flags & (TARGET_OUTER_V4 | TARGET_OUTER_V6) {
+        TARGET_OUTER_V4 => 20,
+        TARGET_OUTER_V6 => 40,
+        _ => 0,
+    };
+    if flags & TARGET_GUE == 0 { outer } else { outer + UDP_HEADER }
+}
+
+/// Bytes of a UDP header.
+const UDP_HEADER: u16 = 8;
+
+impl Inner {
+    /// The same behind a UDP header.
+    #[inline(always)]
+    #[must_use]
+    pub const fn in_udp(self) -> Self {
+        Self { protocol: UDP, length: self.length + UDP_HEADER as u32, ..self }
+    }
+}
+
+/// The UDP header of `gue` around a packet towards `target`.
+///
+/// Its checksum is zero, which means none (RFC 768) and is allowed in IPv6 where UDP carries a tunnel (RFC
+/// 6935, RFC 6936): it would cover the whole packet, whose own checksums stand.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low bits of the hash; a length that was measured")]
+pub const fn udp(target: &Target, inner: Inner) -> Udp {
+    Udp {
+        ports: ports(Be16::new(ENTROPY | inner.hash as u16), target.port),
+        length: Be16::new(inner.length as u16 + UDP_HEADER),
+        checksum: 0,
+    }
+}
+
+/// The outer IPv4 header towards `target`. What it carries fits: 20 bytes more are at most 65,535.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the hash; a length that was measured")]
 pub const fn ipv4(target: &Target, inner: Inner) -> Ipv4 {
@@ -109,7 +153,7 @@ mod tests {
             let source = prefix & !mask;
             let words = |address| address_words(IpAddr::V4(Ipv4Addr::from_bits(address)));
             let target = Target {
-                flags: 0, mtu: 0, port: Be16::default(), reserved: 0, link: [0; 3], interface: 0,
+                flags: 0, largest: 0, port: Be16::default(), reserved: 0, link: [0; 3], interface: 0,
                 destination: words(destination),
                 source: words(source),
                 source_mask: Be32::new(mask),

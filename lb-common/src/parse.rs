@@ -202,12 +202,21 @@ struct Tcp {
 }
 
 /// A UDP header (RFC 768).
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct Udp {
-    ports: u32,
-    length: Be16,
-    checksum: u16,
+pub struct Udp {
+    /// As in [`Packet::ports`].
+    pub ports: u32,
+    /// Of header and payload, in bytes.
+    pub length: Be16,
+    pub checksum: u16,
+}
+
+impl Udp {
+    #[inline(always)]
+    pub const fn destination_port(&self) -> Be16 {
+        port(self.ports, 2)
+    }
 }
 
 /// Offset of the checksum in a TCP header, and in a UDP header.

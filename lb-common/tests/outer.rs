@@ -4,8 +4,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use lb_common::{
-    maps::{Target, address_words},
-    outer::{self, Inner, partial_checksum},
+    maps::{
+        TARGET_GUE_V4, TARGET_GUE_V6, TARGET_L2, TARGET_NAT, TARGET_OUTER_V4, TARGET_OUTER_V6,
+        TARGET_RESOLVED, TARGET_SERVES, Target, address_words,
+    },
+    outer::{self, Inner, overhead, partial_checksum},
     wire::{Be16, Be32},
 };
 use proptest::prelude::*;
@@ -20,7 +23,7 @@ fn target(source: IpAddr, destination: IpAddr, mask: u32) -> Target {
     };
     Target {
         flags: 0,
-        mtu: 0,
+        largest: 0,
         port: Be16::new(0),
         reserved: 0,
         link: [0; 3],
@@ -85,6 +88,25 @@ proptest! {
         prop_assert_eq!(&bytes[24..], &destination.to_be_bytes());
     }
 
+    /// RFC 768 has the header; RFC 6335 the range of the source port.
+    #[test]
+    fn the_udp_header_of_gue_is_these_eight_bytes(
+        port: u16, six: bool, traffic_class: u8, length in 0_u32..=65_527, hash: u64,
+    ) {
+        let target = Target { port: Be16::new(port), ..target([10, 1, 0, 0].into(), [10, 2, 0, 1].into(), 0) };
+        let inner = Inner { protocol: if six { 41 } else { 4 }, traffic_class, length, hash };
+        let header = outer::udp(&target, inner);
+        let bytes = header.as_bytes();
+        let source = u16::from_be_bytes([bytes[0], bytes[1]]);
+        prop_assert!(source >= 49_152);
+        prop_assert_eq!(u64::from(source - 49_152), hash % 16_384, "14 bits vary");
+        prop_assert_eq!(&bytes[2..4], &port.to_be_bytes());
+        prop_assert_eq!(&bytes[4..6], &u16::try_from(length + 8).expect("the largest fits").to_be_bytes());
+        prop_assert_eq!(&bytes[6..], &[0, 0], "no checksum");
+        let Inner { protocol, length: carried, .. } = inner.in_udp();
+        prop_assert_eq!((protocol, carried), (17, length + 8), "what the outer header says of it");
+    }
+
     #[test]
     fn a_flow_is_told_by_source_and_label_and_by_nothing_else(hash: u64, class: [u8; 2], length in [0_u32..9000, 0..9000]) {
         let target = target([10, 1, 0, 0].into(), [10, 2, 0, 1].into(), 0xffff);
@@ -94,5 +116,20 @@ proptest! {
         prop_assert_eq!(outer::ipv4(&target, a).source, outer::ipv4(&target, b).source);
         let label = |inner| outer::ipv6(&target, inner).first.get() & 0xf_ffff;
         prop_assert_eq!(label(a), label(b));
+    }
+}
+
+#[test]
+fn what_is_put_before_a_packet_follows_from_the_way() {
+    let cases = [
+        (TARGET_OUTER_V4, 20),
+        (TARGET_OUTER_V6, 40),
+        (TARGET_GUE_V4, 28),
+        (TARGET_GUE_V6, 48),
+        (TARGET_L2, 0),
+        (TARGET_NAT, 0),
+    ];
+    for (way, bytes) in cases {
+        assert_eq!(overhead(way | TARGET_RESOLVED | TARGET_SERVES), bytes);
     }
 }

@@ -1,15 +1,22 @@
 //! On to the target: the outer header, the Ethernet header, and out.
 
+mod envelope;
+
+use core::hint::cold_path;
+
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
     checksum::{Change, hop_less},
-    maps::{Listener, TARGET_OUTER_V4, TARGET_OUTER_V6, Target},
-    outer::{self, Inner},
-    parse::{Bytes as _, Family as _, Ipv4, Link, Packet, V4, V6},
+    maps::{
+        Listener, TARGET_GUE_V4, TARGET_GUE_V6, TARGET_L2, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_WAY,
+        Target,
+    },
+    outer::Inner,
+    parse::{Bytes as _, Family as _, Ipv4, Packet, V4, V6},
     verdict::{Direction, Verdict, target_line},
-    wire::Be16,
 };
 
+use self::envelope::{gue, ipip};
 use crate::{frame::Frame, icmp::Answer, maps, select, steer::Steer};
 
 /// How a packet's way ended: what is counted, and what the driver is told.
@@ -110,70 +117,45 @@ impl Forward for V6 {
     }
 }
 
-/// `ipip`: the ring alone says where to, and the packet goes there whole in an outer header.
+/// To a target that answers the client itself: the packet goes there whole.
 #[inline(always)]
-pub(crate) fn encapsulate<F: Forward>(
+pub(crate) fn direct<F: Forward>(
     mut frame: Frame,
     packet: &Packet<F>,
     listener: &Listener,
 ) -> Result<Ending, Verdict> {
     let hash = maps::settings().keys.flow(packet);
     let (id, target) = select::tracked_target(listener, packet, hash)?;
-    let outer = target.flags & (TARGET_OUTER_V4 | TARGET_OUTER_V6);
-    let header = if outer == TARGET_OUTER_V4 { V4::HEADER } else { V6::HEADER };
-    #[expect(clippy::cast_possible_truncation, reason = "20 or 40")]
-    let largest = u32::from(target.mtu).saturating_sub(header as u32);
-    if packet.length > largest {
-        return Err(F::too_big(&frame, packet, largest));
+    if packet.length > u32::from(target.largest) {
+        return Err(F::too_big(&frame, packet, target.largest.into()));
     }
     F::hop(&mut frame, packet)?;
-    let inner =
-        Inner { protocol: F::PROTOCOL, traffic_class: packet.traffic_class, length: packet.length, hash };
-    let interface = match outer {
-        TARGET_OUTER_V4 => {
-            let mut frame = wrapped::<20>(frame, packet.network(), target, V4::ETHERTYPE)?;
-            frame.write(packet.network(), outer::ipv4(target, inner))?;
-            frame.ingress()
+    let (network, class, length) = (packet.network(), packet.traffic_class, packet.length);
+    let inner = Inner { protocol: F::PROTOCOL, traffic_class: class, length, hash };
+    let way = target.flags & TARGET_WAY;
+    let frame = if way == TARGET_OUTER_V4 {
+        ipip::<V4, 20>(frame, network, target, inner)?
+    } else if way == TARGET_OUTER_V6 {
+        ipip::<V6, 40>(frame, network, target, inner)?
+    } else {
+        // Laid out, and given registers, after `ipip`; what it has in common with that is not drawn together.
+        cold_path();
+        let target = maps::apart(target);
+        match way {
+            TARGET_GUE_V4 => gue::<V4, 28>(frame, network, target, inner)?,
+            TARGET_GUE_V6 => gue::<V6, 48>(frame, network, target, inner)?,
+            TARGET_L2 => l2(frame, target)?,
+            _ => return Err(Verdict::BadMap),
         }
-        TARGET_OUTER_V6 => {
-            let mut frame = wrapped::<40>(frame, packet.network(), target, V6::ETHERTYPE)?;
-            frame.write(packet.network(), outer::ipv6(target, inner))?;
-            frame.ingress()
-        }
-        _ => return Err(Verdict::BadMap),
     };
-    let action = out(interface, target.interface)?;
+    let action = out(frame.ingress(), target.interface)?;
     Ok(Ending { line: target_line(id, Direction::ToTarget), opens: packet.opens(), action })
 }
 
-/// Makes room before the IP header at `network`, and writes what stands before it: MACs, the VLAN tags
-/// as they were, and the new type.
+/// `l2`: to the target's MAC; the target has the listener's address itself.
 #[inline(always)]
-fn wrapped<const BYTES: i32>(
-    frame: Frame,
-    network: usize,
-    target: &Target,
-    ethertype: Be16,
-) -> Result<Frame, Verdict> {
-    const MACS: usize = 12;
-    if network == Link::ETHERNET {
-        let mut frame = frame.grown_by::<BYTES>().ok_or(Verdict::NoHeadroom)?;
-        frame.link(target.link)?;
-        frame.write(MACS, ethertype)?;
-        return Ok(frame);
-    }
-    let first: u32 = frame.read(MACS).ok_or(Verdict::Truncated)?;
-    let second: u32 = frame.read(MACS + Link::TAG).ok_or(Verdict::Truncated)?;
-    let mut frame = frame.grown_by::<BYTES>().ok_or(Verdict::NoHeadroom)?;
+fn l2(mut frame: Frame, target: &Target) -> Result<Frame, Verdict> {
     frame.link(target.link)?;
-    frame.write(MACS, first)?;
-    // With one tag, the type overwrites what this writes too much.
-    frame.write(MACS + Link::TAG, second)?;
-    if network == Link::ONE_TAG {
-        frame.write(MACS + Link::TAG, ethertype)?;
-    } else {
-        frame.write(MACS + 2 * Link::TAG, ethertype)?;
-    }
     Ok(frame)
 }
 

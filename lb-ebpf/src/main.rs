@@ -92,7 +92,7 @@ fn packet<F: Listen + Forward + Nat>(frame: Frame, link: Link) -> Result<Ending,
     let packet = F::parse(&frame, link.network)?;
     let listener = F::listener(&packet).ok_or(Verdict::NotOurs)?;
     match listener.kind {
-        KIND_SERVICE => forward::encapsulate(frame, &packet, &listener),
+        KIND_SERVICE => forward::direct(frame, &packet, &listener),
         KIND_NAT | KIND_NAT_RETURN => Ok(F::nat(&frame, &packet, &listener)),
         _ => Err(Verdict::BadMap),
     }

@@ -188,6 +188,14 @@ pub(crate) fn target(id: TargetId) -> Option<&'static Target> {
     TARGETS.get(id.index())
 }
 
+/// The same target, of which the compiler does not know that it is.
+#[inline(always)]
+pub(crate) fn apart(target: &Target) -> &Target {
+    let target = ptr::with_exposed_provenance::<Target>(opaque(ptr::from_ref(target).expose_provenance()));
+    // SAFETY: the address is the reference's.
+    unsafe { &*target }
+}
+
 #[inline(always)]
 pub(crate) fn device(interface: u32) -> Option<&'static Device> {
     // SAFETY: as for the listeners.

@@ -294,8 +294,8 @@ fn open<F: Forward>(
 /// dropped opens, closes and keeps no flow.
 #[inline(always)]
 fn fits<F: Family>(packet: &Packet<F>, target: &Target) -> Result<(), Refusal> {
-    if packet.length > u32::from(target.mtu) {
-        return Err(Refusal::LargerThan(target.mtu));
+    if packet.length > u32::from(target.largest) {
+        return Err(Refusal::LargerThan(target.largest));
     }
     Ok(hops(packet)?)
 }

@@ -58,6 +58,8 @@ pub struct NextHop {
     pub interface: u32,
     /// MAC of that interface.
     pub own_mac: [u8; 6],
+    /// `None`: the target is on the link.
+    pub gateway: Option<IpAddr>,
     /// MAC of the gateway, or of the target when it is on the link.
     pub gateway_mac: [u8; 6],
     /// The route's MTU if it has one, else the interface's, in bytes of IP packet.
@@ -75,4 +77,6 @@ pub enum NoRoute {
     ForeignInterface(String),
     #[error("{0} is an address of this host")]
     Local(IpAddr),
+    #[error("{address} is behind the gateway {gateway}, and `l2` reaches only what is on the link")]
+    OffLink { address: IpAddr, gateway: IpAddr },
 }

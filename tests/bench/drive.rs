@@ -31,8 +31,8 @@ pub(crate) fn steady<'a>(
     packets: u32,
 ) -> Result<Drive<'a>> {
     let by = match (row.mode, row.family) {
-        (Mode::Ipip | Mode::Nat | Mode::NotOurs, Family::V4) => "walk_v4",
-        (Mode::Ipip | Mode::Nat | Mode::NotOurs, Family::V6) => "walk_v6",
+        (Mode::Ipip | Mode::Gue | Mode::L2 | Mode::Nat | Mode::NotOurs, Family::V4) => "walk_v4",
+        (Mode::Ipip | Mode::Gue | Mode::L2 | Mode::Nat | Mode::NotOurs, Family::V6) => "walk_v6",
         (Mode::NatReply, Family::V4) => "reply_v4",
         (Mode::NatReply, Family::V6) => "reply_v6",
     };
@@ -98,7 +98,7 @@ pub(crate) enum Counted {
 impl Counted {
     pub(crate) const fn of(row: &Row) -> Self {
         match row.mode {
-            Mode::Ipip | Mode::Nat => Self::Targets(Direction::ToTarget),
+            Mode::Ipip | Mode::Gue | Mode::L2 | Mode::Nat => Self::Targets(Direction::ToTarget),
             Mode::NatReply => Self::Targets(Direction::FromTarget),
             Mode::NotOurs => Self::Verdict(Verdict::NotOurs),
         }
@@ -111,7 +111,7 @@ fn frame(row: &Row, scene: &Scene, tcp_flags: u8) -> Result<[u8; FRAME]> {
         Ok(Ends { source: scene::client(row.family), destination, source_port: 0, destination_port })
     };
     let ends = match row.mode {
-        Mode::Ipip | Mode::Nat => to_listener(scene::vip(row.family))?,
+        Mode::Ipip | Mode::Gue | Mode::L2 | Mode::Nat => to_listener(scene::vip(row.family))?,
         Mode::NotOurs => to_listener(scene::stranger(row.family))?,
         Mode::NatReply => Ends {
             source: scene::backend(row.family, 0),

@@ -5,7 +5,7 @@ use lb_common::slot::SlotState;
 
 use crate::{
     drive::{Counted, SPARED, establish, record, steady},
-    rows::{Family, IPIP_TARGETS, Mode, Row},
+    rows::{Family, Mode, Row, STATELESS_TARGETS},
     scene::Scene,
     wrapper::Wrapper,
 };
@@ -54,7 +54,7 @@ pub(crate) struct Bench {
 /// Rows of one setting share a scene.
 #[derive(PartialEq, Eq)]
 enum Setting {
-    Stateless,
+    Stateless(Mode),
     /// Flows stay in the tables: each number of them needs fresh ones.
     Nat(Family, u32, u32),
     Tracked(Family, u32, SlotState),
@@ -66,7 +66,8 @@ impl Setting {
             Mode::Ipip if !matches!(row.slots, SlotState::Steady) => {
                 Self::Tracked(row.family, row.flows, row.slots)
             }
-            Mode::Ipip | Mode::NotOurs => Self::Stateless,
+            Mode::Ipip | Mode::NotOurs => Self::Stateless(Mode::Ipip),
+            Mode::Gue | Mode::L2 => Self::Stateless(row.mode),
             Mode::Nat | Mode::NatReply => Self::Nat(row.family, row.flows, row.targets),
         }
     }
@@ -116,7 +117,10 @@ fn made(wrapper: &mut Wrapper, row: &Row) -> Result<Scene> {
             scene.turn(row.slots)?;
             Ok(scene)
         }
-        Mode::Ipip | Mode::NotOurs => Scene::new(Mode::Ipip, &Family::BOTH, &IPIP_TARGETS, UNTRACKED),
+        Mode::NotOurs => Scene::new(Mode::Ipip, &Family::BOTH, &STATELESS_TARGETS, UNTRACKED),
+        Mode::Ipip | Mode::Gue | Mode::L2 => {
+            Scene::new(row.mode, &Family::BOTH, &STATELESS_TARGETS, UNTRACKED)
+        }
         Mode::Nat | Mode::NatReply => {
             let mut scene = Scene::new(Mode::Nat, &[row.family], &[row.targets], UNTRACKED)?;
             establish(wrapper, &mut scene, row)?;
@@ -134,6 +138,8 @@ fn times(
 ) -> Result<Measured> {
     let floor = match row.mode {
         Mode::Ipip => "floor_ipip",
+        Mode::Gue => "floor_gue",
+        Mode::L2 => "floor_l2",
         Mode::Nat | Mode::NatReply => "floor_nat",
         Mode::NotOurs => "floor_parse",
     };

@@ -9,6 +9,8 @@ use pointsman::config::checked::Protocol;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Mode {
     Ipip,
+    Gue,
+    L2,
     /// Clients' packets to targets.
     Nat,
     /// Targets' packets to clients.
@@ -41,6 +43,8 @@ impl Row {
     pub(crate) const fn mode(&self) -> &'static str {
         match self.mode {
             Mode::Ipip => "ipip",
+            Mode::Gue => "gue",
+            Mode::L2 => "l2",
             Mode::Nat => "nat",
             Mode::NatReply => "nat-reply",
             Mode::NotOurs => "not-ours",
@@ -99,8 +103,8 @@ impl Row {
 
 const FLOWS: [u32; 4] = [1, 1_000, 64_000, 1_000_000];
 
-/// Counts of targets that `ipip` is measured with; one ring each.
-pub(crate) const IPIP_TARGETS: [u32; 3] = [1, 100, 10_000];
+/// Counts of targets that the modes without state are measured with; one ring each.
+pub(crate) const STATELESS_TARGETS: [u32; 3] = [1, 100, 10_000];
 
 /// A node has some 60,000 ports towards one target's address and port; so many flows need several.
 const FLOWS_A_TARGET: u32 = 10_000;
@@ -110,11 +114,13 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         let slots = SlotState::Steady;
         Family::BOTH.map(move |family| Row { mode, family, protocol, slots, flows, targets })
     };
-    let ipip = [Protocol::Tcp, Protocol::Udp].into_iter().flat_map(move |protocol| {
+    let modes = [Mode::Ipip, Mode::Gue, Mode::L2].into_iter();
+    let modes = modes.flat_map(|mode| [Protocol::Tcp, Protocol::Udp].map(|protocol| (mode, protocol)));
+    let stateless = modes.flat_map(move |(mode, protocol)| {
         let some = [1, 100].into_iter().flat_map(move |targets| {
-            FLOWS.into_iter().flat_map(move |flows| of(Mode::Ipip, protocol, flows, targets))
+            FLOWS.into_iter().flat_map(move |flows| of(mode, protocol, flows, targets))
         });
-        some.chain(of(Mode::Ipip, protocol, 1_000_000, 10_000))
+        some.chain(of(mode, protocol, 1_000_000, 10_000))
     });
     let moving = [SlotState::Learning, SlotState::Pinned].into_iter().flat_map(move |slots| {
         let rows = FLOWS.into_iter().flat_map(move |flows| of(Mode::Ipip, Protocol::Tcp, flows, 100));
@@ -129,5 +135,5 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         })
     });
     let not_ours = of(Mode::NotOurs, Protocol::Tcp, 1_000, 1);
-    ipip.chain(moving).chain(nat).chain(not_ours)
+    stateless.chain(moving).chain(nat).chain(not_ours)
 }

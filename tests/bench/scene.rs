@@ -9,11 +9,11 @@ use lb_common::{
     hash::{Draw, scale},
     ids::TargetId,
     maps::{
-        HashKeys, Idle, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, TARGET_NAT,
-        TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Tally, Target, address_words,
-        words_v4,
+        HashKeys, Idle, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, Settings, TARGET_GUE, TARGET_L2,
+        TARGET_NAT, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Tally, Target,
+        address_words, words_v4,
     },
-    outer::partial_checksum,
+    outer::{overhead, partial_checksum},
     slot::{Slot, SlotState},
     verdict::{Note, Verdict, counter_lines, note_line},
     wire::{Be16, Be32},
@@ -187,12 +187,18 @@ pub(crate) fn target(mode: Mode, family: Family, number: u32) -> Target {
         Family::V6 => (TARGET_OUTER_V6, 0xffff_ffff),
     };
     let nat = mode == Mode::Nat;
+    let way = match mode {
+        Mode::Ipip | Mode::NotOurs => outer,
+        Mode::Gue => outer | TARGET_GUE,
+        Mode::L2 => TARGET_L2,
+        Mode::Nat | Mode::NatReply => TARGET_NAT,
+    };
     let source = address_words(if nat { node(family) } else { outer_prefix(family) });
     let destination = address_words(backend(family, number));
     Target {
-        flags: TARGET_RESOLVED | TARGET_SERVES | if nat { TARGET_NAT } else { outer },
-        mtu: 1_500,
-        // `ipip` does not look at it; `nat`'s floor does.
+        flags: TARGET_RESOLVED | TARGET_SERVES | way,
+        largest: 1_500 - overhead(way),
+        // `ipip` does not look at it; the floors of `nat` and `gue` do.
         port: Be16::new(TARGET_PORT),
         reserved: 0,
         link: [0x0000_0002, 0x0002_0300, 0x0400_0000],

@@ -104,7 +104,7 @@ fn a_next_hop_that_is_found_or_lost_is_in_the_targets_line_at_once() {
     node.routed(0, Ok(hop()));
     let line = node.line(0);
     assert_ne!(line.flags & TARGET_RESOLVED, 0);
-    assert_eq!((line.interface, line.mtu), (hop().interface, 1500));
+    assert_eq!((line.interface, line.largest), (hop().interface, 1500 - 20));
     assert_eq!(node.line(1).flags & TARGET_RESOLVED, 0, "the other one's is not known yet");
     node.routed(0, Err(pointsman::event::NoRoute::Unresolved([10, 0, 0, 1].into())));
     assert_eq!(node.line(0).flags & TARGET_RESOLVED, 0);

@@ -61,7 +61,8 @@ pub(crate) fn parse(text: &str) -> Config {
 }
 
 pub(crate) const fn hop() -> NextHop {
-    NextHop { interface: 7, own_mac: [2, 0, 0, 0, 0, 1], gateway_mac: [2, 0, 0, 0, 0, 2], mtu: 1500 }
+    let (own_mac, gateway_mac) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    NextHop { interface: 7, own_mac, gateway: None, gateway_mac, mtu: 1500 }
 }
 
 #[expect(clippy::disallowed_methods, reason = "an `Instant` comes from nowhere else")]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lb_common::{
-    maps::{Idle, Settings, TARGET_RESOLVED, TARGET_SERVES, Tally},
+    maps::{Idle, Settings, TARGET_NAT, TARGET_RESOLVED, TARGET_SERVES, Tally},
     slot::SlotState,
     steer::{KEY_DESTINATION_PORT, KEY_SOURCE_IP, KEY_SOURCE_IP_DESTINATION_IP, KEY_SOURCE_IP_PORT},
     verdict::{Note, Verdict},
@@ -159,7 +159,7 @@ impl Contest {
         let nodes = self.model.world.nodes.values();
         // Node 6 is behind an interface that is not there.
         let to = nodes.clone().filter(|node| node.id != 6).map(|node| Line::ToTarget(node.id));
-        let from = nodes.filter(|node| node.mask == 0 && node.id > 6).map(|node| Line::FromTarget(node.id));
+        let from = nodes.filter(|node| node.flags & TARGET_NAT != 0).map(|node| Line::FromTarget(node.id));
         let notes = [Line::Note(Note::Tracked)].into_iter();
         for line in verdicts.map(|verdict| Line::Verdict(*verdict)).chain(to).chain(from).chain(notes) {
             let packets = self.met.get(&line).map_or(0, |tally| tally.packets);
@@ -173,8 +173,8 @@ impl Contest {
 fn peers(world: &World, listening: usize) -> Vec<Option<u32>> {
     let listening = &world.listening[listening];
     let fits = |node: &&Node| match listening.kind {
-        Kind::Service | Kind::NatReturn => node.id <= 6,
-        Kind::Nat => node.id > 6 && node.address.is_ipv4() == listening.address.is_ipv4(),
+        Kind::Service | Kind::NatReturn => node.flags & TARGET_NAT == 0,
+        Kind::Nat => node.flags & TARGET_NAT != 0 && node.address.is_ipv4() == listening.address.is_ipv4(),
     };
     let nodes = world.nodes.values().filter(fits).map(|node| Some(node.id)).collect::<Vec<_>>();
     [nodes.as_slice(), &nodes, &[None]].concat()
@@ -194,18 +194,22 @@ fn world() -> World {
         Node::nat(10, "fd03::10", 8080),
         Node { mtu: 500, ..Node::nat(11, "fd03::11", 0) },
         Node::nat(12, "fd03::12", 9090),
+        Node { mask: 0xff, ..Node::gue(13, "10.2.0.13") },
+        Node { port: 5555, mtu: 700, ..Node::gue(14, "fd02::14") },
+        Node::l2(15, "10.2.0.15"),
+        Node { mtu: 600, ..Node::l2(16, "fd02::16") },
     ]);
     for (service, any, nat, nat_nodes) in [
         ("10.0.0.1", "10.0.0.2", "10.0.0.3", [7, 8, 9]),
         ("[fd00::1]", "[fd00::2]", "[fd00::3]", [10, 11, 12]),
     ] {
         let at = |address: &str, ports: &str| format!("{address}:{ports}");
-        world.listen(Kind::Service, &[TCP], &at(service, "80"), &[1, 2, 3, 4, 5, 6, 0]);
-        world.listen(Kind::Service, &[UDP], &at(service, "53"), &[1, 2]);
+        world.listen(Kind::Service, &[TCP], &at(service, "80"), &[1, 2, 3, 4, 5, 6, 13, 14, 15, 16, 0]);
+        world.listen(Kind::Service, &[UDP], &at(service, "53"), &[1, 2, 13, 16]);
         world.listen(Kind::Service, &[TCP, UDP], &at(service, "1000-1999"), &[1, 4]);
         world.listen(Kind::Service, &[TCP], &at(service, "1000-1099"), &[2]);
         world.listen(Kind::Service, &[TCP, UDP], &at(service, "3000-3003"), &[1, 2, 5, 4]);
-        world.listen(Kind::Service, &[TCP, UDP], &at(any, "0"), &[2, 1, 4]);
+        world.listen(Kind::Service, &[TCP, UDP], &at(any, "0"), &[2, 1, 4, 14, 15]);
         world.listen(Kind::Service, &[TCP, UDP], &at(any, "4000-65535"), &[1]);
         world.listen(Kind::Service, &[TCP], &at(any, "443"), &[3]);
         world.listen(Kind::Nat, &[TCP], &at(nat, "80"), &[nat_nodes[0], nat_nodes[1], nat_nodes[2], 0]);

@@ -1,4 +1,4 @@
-//! `ipip`: the outer header, byte by byte.
+//! `ipip` and `gue`: the outer header, byte by byte.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -26,20 +26,20 @@ fn lab(node: &Node) -> Lab {
     lab
 }
 
-/// 4in4, 6in4, 4in6 and 6in6; the last figure is what the outer header takes.
+/// 4in4, 6in4, 4in6 and 6in6, without UDP and with it; the last figure is what is put before the packet.
 fn each_way(mut claim: impl FnMut(&mut Lab, &Node, Packet, usize)) {
-    for (address, header) in [("10.2.0.1", 20), ("fd02::1", 40)] {
-        let node = Node::ipip(1, address);
+    let nodes = ["10.2.0.1", "fd02::1"].map(|address| [Node::ipip(1, address), Node::gue(1, address)]);
+    for node in nodes.into_iter().flatten() {
         let mut lab = lab(&node);
         for (client, vip) in [V4, V6] {
-            println!("{vip} in {address}");
-            claim(&mut lab, &node, tcp(client, vip), header);
+            println!("{vip} in {}, in UDP: {}", node.address, node.in_udp());
+            claim(&mut lab, &node, tcp(client, vip), node.before());
         }
     }
 }
 
 fn sent(lab: &mut Lab, node: &Node, packet: &Packet) -> Vec<u8> {
-    let expected = node.encapsulated(&lab.settings.keys, packet);
+    let expected = node.sent(&lab.settings.keys, packet);
     lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
     expected
 }
@@ -88,6 +88,71 @@ fn a_packet_in_ipv6_is_these_bytes() {
 }
 
 #[test]
+fn a_packet_in_udp_in_ipv4_is_these_bytes() {
+    let node = Node { mask: 0, port: 0x1234, ..Node::gue(1, "10.2.0.1") };
+    let frame = udp(V4.0, V4.1).payload(b"hi").frame();
+    let mut lab = lab(&node);
+    let ran = lab.run(&frame);
+    let source = ran.output[34..36].to_vec();
+    assert!(source[0] >= 0xc0, "a port from 49152 on: {source:?}");
+    let expected = [
+        [2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2, 8, 0].as_slice(),
+        // IPv4, 58 bytes, not to be fragmented, 64 hops, UDP; 172.16.0.0 to 10.2.0.1.
+        &[0x45, 0, 0, 58, 0, 0, 0x40, 0, 64, 17, 0x84, 0xa0, 172, 16, 0, 0, 10, 2, 0, 1],
+        // UDP, 38 bytes, without a checksum.
+        &[source[0], source[1], 0x12, 0x34, 0, 38, 0, 0],
+        &[0x45, 0, 0, 30, 0x1d, 0x1d, 0, 0, 63, 17, 0x92, 0xaa, 192, 0, 2, 7, 10, 0, 0, 1],
+        &frame[34..],
+    ]
+    .concat();
+    ran.sends(&expected).counted(to_target(1));
+}
+
+#[test]
+fn a_packet_in_udp_in_ipv6_is_these_bytes() {
+    let node = Node { mask: 0, ..Node::gue(1, "fd02::1") };
+    let frame = udp(V4.0, V4.1).payload(b"hi").frame();
+    let mut lab = lab(&node);
+    let ran = lab.run(&frame);
+    let (label, source) = (ran.output[15..18].to_vec(), ran.output[54..56].to_vec());
+    assert!(source[0] >= 0xc0, "a port from 49152 on: {source:?}");
+    let expected = [
+        [2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd].as_slice(),
+        &[0x60, label[0], label[1], label[2], 0, 38, 17, 64],
+        &[0xfd, 0xed, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0xfd, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        // To port 6080, which is 0x17c0.
+        &[source[0], source[1], 0x17, 0xc0, 0, 38, 0, 0],
+        &[0x45, 0, 0, 30, 0x1d, 0x1d, 0, 0, 63, 17, 0x92, 0xaa, 192, 0, 2, 7, 10, 0, 0, 1],
+        &frame[34..],
+    ]
+    .concat();
+    ran.sends(&expected).counted(to_target(1));
+}
+
+#[test]
+fn the_udp_source_port_tells_the_flow() {
+    each_way(|lab, node, packet, header| {
+        if !node.in_udp() {
+            return;
+        }
+        let at = OUTER + header - 8;
+        let port = |frame: &[u8]| u16::from_be_bytes([frame[at], frame[at + 1]]);
+        let mut ports = BTreeSet::new();
+        for client in 1..=100 {
+            let mut packet = packet.clone();
+            packet.source.set_port(client);
+            let of_flow = port(&sent(lab, node, &packet));
+            assert!(of_flow >= 49_152);
+            let other = Packet { traffic_class: 0xb8, flags: 0x18, ..packet.payload(b"more") };
+            assert_eq!(of_flow, port(&sent(lab, node, &other)), "one flow, one port");
+            ports.insert(of_flow);
+        }
+        assert!(ports.len() > 95, "100 flows have {} ports", ports.len());
+    });
+}
+
+#[test]
 fn each_family_goes_in_each_family() {
     each_way(|lab, node, packet, _| {
         for protocol in [6, 17] {
@@ -103,7 +168,7 @@ fn the_outer_header_and_the_inner_one_add_up() {
     each_way(|lab, node, packet, header| {
         for payload in 0..40 {
             let frame = sent(lab, node, &packet.clone().payload(&vec![0xff; payload]));
-            if header == 20 {
+            if node.address.is_ipv4() {
                 assert_eq!(checksum::sum(&frame[OUTER..OUTER + 20]), 0xffff, "the outer header's sum");
             }
             let inner = OUTER + header;
@@ -137,7 +202,7 @@ fn one_hop_is_taken_and_the_last_one_never() {
 
 #[test]
 fn the_largest_packet_that_fits_the_path_goes_and_the_next_does_not() {
-    for mtu in [1320, 1500, 1501, 3000] {
+    for mtu in [1328, 1500, 1501, 3000] {
         each_way(|lab, node, packet, header| {
             let node = Node { mtu, ..node.clone() };
             lab.node(&node);
@@ -153,14 +218,14 @@ fn the_largest_packet_that_fits_the_path_goes_and_the_next_does_not() {
 
 #[test]
 fn the_outer_source_varies_with_the_flow_and_keeps_its_prefix() {
-    each_way(|lab, node, packet, header| {
+    each_way(|lab, node, packet, _| {
         let mut sources = BTreeSet::new();
-        let address = if header == 20 { 12..16 } else { 8..24 };
+        let address = if node.address.is_ipv4() { 12..16 } else { 8..24 };
         for port in 1..=100 {
             let mut packet = packet.clone();
             packet.source.set_port(port);
             let source = sent(lab, node, &packet)[OUTER..][address.clone()].to_vec();
-            let prefix = if header == 20 { 2 } else { 13 };
+            let prefix = if node.address.is_ipv4() { 2 } else { 13 };
             let whole = match node.source {
                 IpAddr::V4(source) => source.octets().to_vec(),
                 IpAddr::V6(source) => source.octets().to_vec(),
@@ -191,7 +256,7 @@ fn a_prefix_that_is_an_address_leaves_nothing_to_vary() {
 #[test]
 fn a_driver_that_leaves_too_little_room_costs_the_packet_and_one_byte_more_does_not() {
     each_way(|lab, node, packet, header| {
-        let expected = node.encapsulated(&lab.settings.keys, &packet);
+        let expected = node.sent(&lab.settings.keys, &packet);
         let enough: Ran = lab.run_with_headroom(header, &packet.frame());
         enough.sends(&expected).counted(to_target(1));
         lab.run_with_headroom(header - 4, &packet.frame()).drops().counted(Verdict::NoHeadroom);

@@ -22,7 +22,7 @@ fn lab() -> (Lab, Node) {
 
 #[track_caller]
 fn forwards(lab: &mut Lab, node: &Node, packet: &Packet) {
-    let expected = node.encapsulated(&lab.settings.keys, packet);
+    let expected = node.sent(&lab.settings.keys, packet);
     lab.run(&packet.frame()).sends(&expected).counted(to_target(node.id));
 }
 

@@ -9,13 +9,13 @@ use crate::packet::{C_TAG, Packet, S_TAG, tcp};
 const CLIENTS: [&str; 2] = ["192.0.2.7:40000", "[2001:db8::7]:40000"];
 const VIPS: [&str; 2] = ["10.0.0.1:80", "[fd00::1]:80"];
 
-/// Each family in each family's outer header.
+/// Each family in each family's outer header, without UDP and with it.
 fn each_way(mut claim: impl FnMut(&mut Lab, &Node, Packet)) {
-    for address in ["10.2.0.1", "fd02::1"] {
-        let node = Node::ipip(1, address);
+    let nodes = ["10.2.0.1", "fd02::1"].map(|address| [Node::ipip(1, address), Node::gue(1, address)]);
+    for node in nodes.into_iter().flatten() {
         let mut lab = Lab::new();
         for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
-            println!("{vip} in {address}");
+            println!("{vip} in {}, in UDP: {}", node.address, node.in_udp());
             lab.service(Tcp, vip, &[&node]);
             claim(&mut lab, &node, tcp(client, vip));
         }
@@ -35,7 +35,7 @@ fn up_to_two_vlan_tags_stay_as_they_were() {
     each_way(|lab, node, packet| {
         for tags in stacks {
             let packet = Packet { tags: tags.to_vec(), ..packet.clone() };
-            let expected = node.encapsulated(&lab.settings.keys, &packet);
+            let expected = node.sent(&lab.settings.keys, &packet);
             lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
         }
     });
@@ -54,7 +54,7 @@ fn what_pads_the_frame_is_not_taken_for_the_packet() {
     each_way(|lab, node, packet| {
         for padding in [1, 2, 46, 300] {
             let packet = Packet { padding, ..packet.clone() };
-            let expected = node.encapsulated(&lab.settings.keys, &packet);
+            let expected = node.sent(&lab.settings.keys, &packet);
             lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
         }
     });

@@ -18,7 +18,7 @@ fn a_listener_answers_at_its_address_port_and_protocol_only() {
     let [client, client_v6] = CLIENTS;
     let keys = lab.settings.keys;
     for packet in [tcp(client, "10.0.0.1:80"), udp(client, "10.0.0.2:53"), tcp(client_v6, "[fd00::1]:80")] {
-        let expected = node.encapsulated(&keys, &packet);
+        let expected = node.sent(&keys, &packet);
         lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
     }
     for packet in [
@@ -44,7 +44,7 @@ fn a_removed_listener_leaves_its_packets_to_the_host() {
     for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
         let packet = tcp(client, &format!("{vip}:80"));
         lab.service(Tcp, &format!("{vip}:80"), &[&node]);
-        let expected = node.encapsulated(&lab.settings.keys, &packet);
+        let expected = node.sent(&lab.settings.keys, &packet);
         lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
         lab.remove_listener(Tcp, &format!("{vip}:80"));
         lab.run(&packet.frame()).passes().counted(Verdict::NotOurs);
@@ -60,7 +60,7 @@ fn a_listener_on_every_port_answers_where_no_other_does() {
         lab.service(Tcp, &format!("{vip}:443"), &[&exact]);
         for (port, node) in [(1, &every), (442, &every), (443, &exact), (444, &every), (65535, &every)] {
             let packet = tcp(client, &format!("{vip}:{port}"));
-            let expected = node.encapsulated(&lab.settings.keys, &packet);
+            let expected = node.sent(&lab.settings.keys, &packet);
             lab.run(&packet.frame()).sends(&expected).counted(to_target(node.id));
         }
         lab.run(&udp(client, &format!("{vip}:443")).frame()).passes().counted(Verdict::NotOurs);
@@ -79,11 +79,11 @@ fn a_listener_on_every_port_leaves_rdma_to_the_host_and_one_on_its_port_does_not
         let roce = udp(client, &format!("{vip}:4791"));
         lab.run(&roce.frame()).passes().counted(Verdict::NotOurs);
         for packet in [udp(client, &format!("{vip}:4790")), tcp(client, &format!("{vip}:4791"))] {
-            let expected = node.encapsulated(&keys, &packet);
+            let expected = node.sent(&keys, &packet);
             lab.run(&packet.frame()).sends(&expected).counted(to_target(1));
         }
         lab.service(Udp, &format!("{vip}:4791"), &[&node]);
-        let expected = node.encapsulated(&keys, &roce);
+        let expected = node.sent(&keys, &roce);
         lab.run(&roce.frame()).sends(&expected).counted(to_target(1));
     }
 }
@@ -108,7 +108,7 @@ fn the_ring_says_which_target_a_flow_has() {
             met[slot] += 1;
             match ring[slot] {
                 Some(at) => {
-                    let expected = nodes[at].encapsulated(&lab.settings.keys, &packet);
+                    let expected = nodes[at].sent(&lab.settings.keys, &packet);
                     lab.run(&packet.frame()).sends(&expected).opened(to_target(nodes[at].id));
                 }
                 None => lab.run(&packet.frame()).drops().counted(Verdict::NoTarget),
@@ -135,12 +135,12 @@ fn only_the_first_segment_of_a_connection_counts_as_a_new_flow() {
         (0, false),
     ] {
         let packet = tcp(CLIENTS[0], "10.0.0.1:80").flags(flags);
-        let expected = node.encapsulated(&lab.settings.keys, &packet);
+        let expected = node.sent(&lab.settings.keys, &packet);
         let counted = lab.run(&packet.frame()).sends(&expected);
         if new_flow { counted.opened(to_target(1)) } else { counted.counted(to_target(1)) }
     }
     // The same bits at the same place of a datagram mean nothing.
     let datagram = udp(CLIENTS[0], "10.0.0.1:80").payload(&[SYN; 20]);
-    let expected = node.encapsulated(&lab.settings.keys, &datagram);
+    let expected = node.sent(&lab.settings.keys, &datagram);
     lab.run(&datagram.frame()).sends(&expected).counted(Line::ToTarget(1));
 }

@@ -7,6 +7,7 @@
 mod differential;
 mod encapsulation;
 mod headers;
+mod l2;
 mod lab;
 mod link;
 mod listeners;

@@ -115,14 +115,14 @@ impl Model {
         match listening.kind {
             Kind::Service => {
                 let listening = listening.clone();
-                self.encapsulated(frame, &headers, &listening)
+                self.whole(frame, &headers, &listening)
             }
             Kind::Nat => self.nat.there(frame, &headers, &self.world, listening, chosen),
             Kind::NatReturn => Ok(self.nat.back(frame, &headers)?),
         }
     }
 
-    fn encapsulated(&mut self, frame: &[u8], headers: &Headers, listening: &Listening) -> Result<Sent, Stop> {
+    fn whole(&mut self, frame: &[u8], headers: &Headers, listening: &Listening) -> Result<Sent, Stop> {
         let flow = hash_of(&self.settings.keys, headers.source, headers.destination, headers.protocol);
         let slot = listening.slot(&self.settings.keys, headers);
         let current = listening.ring[slot];
@@ -135,15 +135,14 @@ impl Model {
             }
         };
         let node = self.world.resolved(node)?;
-        let outer = if node.address.is_ipv4() { 20 } else { 40 };
-        let largest = usize::from(node.mtu) - outer;
+        let largest = usize::from(node.mtu) - node.before();
         if headers.length > largest {
             return Err(icmp::too_big(frame, headers, largest));
         }
         if headers.hop_limit <= 1 {
             return Err(Verdict::HopLimit.into());
         }
-        let bytes = forward::encapsulated(frame, headers, node, flow);
+        let bytes = forward::whole(frame, headers, node, flow);
         Ok(Sent { bytes, line: Line::ToTarget(node.id), opens: headers.opens(), interface: node.interface })
     }
 }

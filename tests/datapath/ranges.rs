@@ -27,7 +27,7 @@ fn goes_to(lab: &mut Lab, (client, vip): (&str, &str), protocol: Protocol, port:
     let packet = if protocol == Tcp { tcp(client, &at) } else { udp(client, &at) };
     match node {
         Some(node) => {
-            let expected = node.encapsulated(&lab.settings.keys, &packet);
+            let expected = node.sent(&lab.settings.keys, &packet);
             lab.run(&packet.frame()).sends(&expected).counted(to_target(node.id));
         }
         None => lab.run(&packet.frame()).passes().counted(Verdict::NotOurs),

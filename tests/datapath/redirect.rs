@@ -39,15 +39,17 @@ fn a_target_behind_another_interface_is_reached_by_it() {
         for (client, vip, address) in
             [("192.0.2.7:7", "10.0.0.1:80", "10.2.0.1"), ("[2001:db8::7]:7", "[fd00::1]:80", "fd02::1")]
         {
-            let node = Node { interface: TARGETS, own_mac: TARGETS_MAC, ..Node::ipip(1, address) };
-            lab.service(Tcp, vip, &[&node]);
-            let packet = tcp(client, vip);
-            let expected = node.encapsulated(&lab.settings.keys, &packet);
-            lab.run_from(CLIENTS, &packet.frame()).redirects(&expected).counted(to_target(1));
-            lab.run_from(TARGETS, &packet.frame()).sends(&expected).counted(to_target(1));
-            let gone = Node { interface: 30, ..node };
-            lab.node(&gone);
-            lab.run_from(CLIENTS, &packet.frame()).drops().counted(Verdict::NextHopUnresolved);
+            for node in [Node::ipip(1, address), Node::gue(1, address), Node::l2(1, address)] {
+                let node = Node { interface: TARGETS, own_mac: TARGETS_MAC, ..node };
+                lab.service(Tcp, vip, &[&node]);
+                let packet = tcp(client, vip);
+                let expected = node.sent(&lab.settings.keys, &packet);
+                lab.run_from(CLIENTS, &packet.frame()).redirects(&expected).counted(to_target(1));
+                lab.run_from(TARGETS, &packet.frame()).sends(&expected).counted(to_target(1));
+                let gone = Node { interface: 30, ..node };
+                lab.node(&gone);
+                lab.run_from(CLIENTS, &packet.frame()).drops().counted(Verdict::NextHopUnresolved);
+            }
         }
     });
 }

@@ -101,7 +101,7 @@ fn all_ranks_of_a_job_meet_at_its_ports_target() {
         for (node, port) in nodes.iter().zip(29_400..) {
             for number in 0..20 {
                 let packet = rank(family, number, port);
-                let expected = node.encapsulated(&lab.settings.keys, &packet);
+                let expected = node.sent(&lab.settings.keys, &packet);
                 lab.run(&packet.frame()).sends(&expected).opened(to_target(node.id));
             }
         }
@@ -150,7 +150,7 @@ fn flows_of_one_key_are_tracked_each_for_itself() {
     let [old, new] = [&nodes[1], &nodes[2]].map(Node::id);
     lab.put_slot(6, Slot::new(SlotState::Learning, Some(new), Some(old)));
     let old_rank = tcp("192.0.2.7:1", &format!("{}:29401", VIPS[0][0]));
-    let sends = |node: &Node, packet: &Packet, lab: &Lab| node.encapsulated(&lab.settings.keys, packet);
+    let sends = |node: &Node, packet: &Packet, lab: &Lab| node.sent(&lab.settings.keys, packet);
     let expected = sends(&nodes[1], &old_rank, &lab);
     lab.run(&old_rank.frame()).sends(&expected).noting(Note::Tracked).counted(to_target(2));
     let new_rank = rank(0, 1, 29_401);

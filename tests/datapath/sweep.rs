@@ -20,7 +20,7 @@ fn a_tracked_flow_that_spoke_after_a_sweep_read_its_clock_lives_on() {
         let packet = tcp(client, vip);
         drop(lab.run(&packet.frame()));
         lab.put_slot(slot, Slot::new(SlotState::Pinned, Some(new.id()), None));
-        let expected = old.encapsulated(&lab.settings.keys, &packet);
+        let expected = old.sent(&lab.settings.keys, &packet);
         for ahead in AHEAD {
             lab.age(ahead.wrapping_neg());
             assert_eq!(lab.tracked(), [(1, 0)], "{ahead} ticks ahead");

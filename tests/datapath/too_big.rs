@@ -15,12 +15,14 @@ const MTU: u16 = 1500;
 
 /// A listener of each family and protocol over one target, and the largest packet that fits on its way there.
 fn each(mut claim: impl FnMut(&mut Lab, Packet, u16)) {
-    for (address, header) in [("10.2.0.1", 20), ("fd02::1", 40)] {
-        let node = Node { mtu: MTU, ..Node::ipip(1, address) };
+    let nodes = ["10.2.0.1", "fd02::1"].map(|at| [Node::ipip(1, at), Node::gue(1, at), Node::l2(1, at)]);
+    for node in nodes.into_iter().flatten() {
+        let node = Node { mtu: MTU, ..node };
         let mut lab = listening(Lab::new(), &node);
         for (client, vip) in [V4, V6] {
-            println!("{vip} in {address}");
-            claim(&mut lab, tcp(client, vip).whole(), MTU - header);
+            let before = u16::try_from(node.before()).expect("a few headers");
+            println!("{vip}, {before} bytes before it, to {}", node.address);
+            claim(&mut lab, tcp(client, vip).whole(), MTU - before);
         }
     }
 }

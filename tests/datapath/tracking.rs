@@ -50,7 +50,7 @@ impl Turn {
     /// The packet goes to `node`; each of `notes` is noted of it, and nothing else is counted.
     #[track_caller]
     fn goes(&mut self, packet: &Packet, node: &Node, notes: &[Note]) {
-        let expected = node.encapsulated(&self.lab.settings.keys, packet);
+        let expected = node.sent(&self.lab.settings.keys, packet);
         let counted = self.lab.run(&packet.frame()).sends(&expected);
         let counted = notes.iter().fold(counted, |counted, note| counted.noting(*note));
         let opens = packet.protocol == TCP && packet.flags & (crate::packet::SYN | ACK) == crate::packet::SYN;

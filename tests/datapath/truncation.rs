@@ -34,7 +34,7 @@ fn a_frame_that_ends_before_its_packet_is_dropped_wherever_it_ends() {
             println!("{name}, of {} bytes the first {end}", frame.len());
             lab.run(&frame[..end]).drops().counted(Verdict::Truncated);
         }
-        let expected = node.encapsulated(&lab.settings.keys, &packet);
+        let expected = node.sent(&lab.settings.keys, &packet);
         lab.run(&frame).sends(&expected).counted(to_target(1));
     }
 }

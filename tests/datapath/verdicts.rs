@@ -1,6 +1,6 @@
 //! Every verdict has a packet that ends in it.
 
-use lb_common::maps::{Listener, Settings, TARGET_OPENS, TARGET_RESOLVED};
+use lb_common::maps::{Listener, Settings, TARGET_GUE, TARGET_L2, TARGET_OPENS, TARGET_RESOLVED};
 use lb_common::slot::{Slot, SlotState};
 use lb_common::verdict::{Note, Verdict};
 use pointsman::config::checked::Protocol::Tcp;
@@ -168,7 +168,7 @@ type Wrong<'a> = &'a dyn Fn(&mut Lab);
 fn what_the_daemon_wrote_wrong_drops_the_packet() {
     let node = Node::ipip(1, "10.2.0.1");
     let listener = Listener { kind: 1, ring: 5, slots: 1, ..Listener::NOTHING };
-    let cases: [(&str, Wrong<'_>); 5] = [
+    let cases: [(&str, Wrong<'_>); 8] = [
         ("a listener of no kind", &|lab| {
             lab.listener(Tcp, VIP, Listener { kind: 0, ..listener });
         }),
@@ -183,6 +183,15 @@ fn what_the_daemon_wrote_wrong_drops_the_packet() {
         }),
         ("a target in outer headers of both families", &|lab| {
             lab.node(&Node { flags: node.flags | 6, ..node.clone() });
+        }),
+        ("a target in UDP headers of no outer header", &|lab| {
+            lab.node(&Node { flags: TARGET_RESOLVED | TARGET_GUE, ..node.clone() });
+        }),
+        ("a target in UDP headers of outer headers of both families", &|lab| {
+            lab.node(&Node { flags: node.flags | 6 | TARGET_GUE, ..node.clone() });
+        }),
+        ("a target by its MAC alone and in an outer header", &|lab| {
+            lab.node(&Node { flags: node.flags | TARGET_L2, ..node.clone() });
         }),
     ];
     for (name, wrong) in cases {

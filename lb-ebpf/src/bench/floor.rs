@@ -25,7 +25,7 @@ static FLOOR_V6: Target = NOBODY;
 
 const NOBODY: Target = Target {
     flags: 0,
-    mtu: 0,
+    largest: 0,
     port: Be16::new(0),
     reserved: 0,
     link: [0; 3],
@@ -50,6 +50,18 @@ pub(crate) fn floor_parse(context: XdpContext) -> u32 {
 #[xdp]
 pub(crate) fn floor_ipip(context: XdpContext) -> u32 {
     sent(Frame::new(context.ctx), encapsulated)
+}
+
+/// The same with a UDP header in between.
+#[xdp]
+pub(crate) fn floor_gue(context: XdpContext) -> u32 {
+    sent(Frame::new(context.ctx), in_udp)
+}
+
+/// Parse, write the MACs, send.
+#[xdp]
+pub(crate) fn floor_l2(context: XdpContext) -> u32 {
+    sent(Frame::new(context.ctx), rewritten)
 }
 
 /// Parse, rewrite addresses, ports and checksums in place, send.
@@ -109,6 +121,38 @@ fn encapsulated(frame: Frame) -> Result<(), Verdict> {
         }
         _ => Err(Verdict::NotIp),
     }
+}
+
+#[inline(always)]
+fn in_udp(frame: Frame) -> Result<(), Verdict> {
+    let link = Link::parse(&frame)?;
+    match link.ethertype {
+        V4::ETHERTYPE => {
+            let packet = V4::parse(&frame, link.network)?;
+            let (target, inner) = (told(&raw const FLOOR_V4), inner(&packet));
+            let mut frame = frame.grown_by::<28>().ok_or(Verdict::NoHeadroom)?;
+            frame.link(target.link)?;
+            frame.write(Link::ETHERNET - 2, V4::ETHERTYPE)?;
+            frame.write(Link::ETHERNET, outer::ipv4(target, inner.in_udp()))?;
+            Ok(frame.write(Link::ETHERNET + V4::HEADER, outer::udp(target, inner))?)
+        }
+        V6::ETHERTYPE => {
+            let packet = V6::parse(&frame, link.network)?;
+            let (target, inner) = (told(&raw const FLOOR_V6), inner(&packet));
+            let mut frame = frame.grown_by::<48>().ok_or(Verdict::NoHeadroom)?;
+            frame.link(target.link)?;
+            frame.write(Link::ETHERNET - 2, V6::ETHERTYPE)?;
+            frame.write(Link::ETHERNET, outer::ipv6(target, inner.in_udp()))?;
+            Ok(frame.write(Link::ETHERNET + V6::HEADER, outer::udp(target, inner))?)
+        }
+        _ => Err(Verdict::NotIp),
+    }
+}
+
+#[inline(always)]
+fn rewritten(mut frame: Frame) -> Result<(), Verdict> {
+    parsed(&frame)?;
+    Ok(frame.link(told(&raw const FLOOR_V4).link)?)
 }
 
 #[inline(always)]

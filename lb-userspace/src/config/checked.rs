@@ -68,12 +68,14 @@ pub struct Nat {
     pub flows: u32,
 }
 
-/// Prefixes of the outer source; the host bits vary with the flow.
+/// Outer headers: the prefixes of their source, whose host bits vary with the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encapsulation {
     pub ipv4_source: Option<Ipv4Net>,
     /// At most a /96: the last 32 bits vary.
     pub ipv6_source: Option<Ipv6Net>,
+    /// UDP port that `gue` sends to.
+    pub gue_port: u16,
 }
 
 /// What is remembered of flows in slots that changed.
@@ -152,8 +154,20 @@ pub struct TargetGroup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Forwarding {
+    /// By full NAT; replies come back through the node.
     Nat,
+    /// In an outer header.
     Ipip,
+    /// In an outer header and a UDP header.
+    Gue,
+    /// By the target's MAC alone.
+    L2,
+}
+
+impl Forwarding {
+    /// By the words of the file.
+    pub const WORDS: [(&str, Self); 4] =
+        [("ipip", Self::Ipip), ("gue", Self::Gue), ("l2", Self::L2), ("nat", Self::Nat)];
 }
 
 /// Which fields of a packet choose its slot.
@@ -169,8 +183,8 @@ pub enum SteeringKey {
     DestinationPort,
 }
 
-/// The identity of a target within its group. With encapsulation the packet keeps its own port, and
-/// this one is only where health checks go.
+/// The identity of a target within its group. Only `nat` sends packets to its port; otherwise they keep
+/// their own, and this one is only where health checks go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TargetAddress {
     pub address: IpAddr,
@@ -324,6 +338,8 @@ impl fmt::Display for Forwarding {
         f.write_str(match self {
             Self::Nat => "nat",
             Self::Ipip => "ipip",
+            Self::Gue => "gue",
+            Self::L2 => "l2",
         })
     }
 }

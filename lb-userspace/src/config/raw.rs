@@ -90,6 +90,7 @@ shape! {
     RawEncapsulation, "`[encapsulation]`", keys "encapsulation." {
         ipv4_source: Text,
         ipv6_source: Text,
+        gue_port: Number,
     }
 }
 

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 use lb_common::{
     ids::TargetId,
     maps::{
-        AddressWords, KIND_ADDRESS, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_NAT,
-        TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target,
+        AddressWords, KIND_ADDRESS, KIND_NAT, KIND_NAT_RETURN, KIND_SERVICE, Listener, TARGET_GUE, TARGET_L2,
+        TARGET_NAT, TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES, Target,
         address_words, v4_words,
     },
-    outer::partial_checksum,
+    outer::{overhead, partial_checksum},
     steer::{
         KEY_DESTINATION_PORT, KEY_FIVE_TUPLE, KEY_SOURCE_IP, KEY_SOURCE_IP_DESTINATION_IP, KEY_SOURCE_IP_PORT,
     },
@@ -65,7 +65,7 @@ fn service(
     let (ring, slots) = (extent.first, extent.slots);
     let kind = match wanted.forwarding {
         Forwarding::Nat => KIND_NAT,
-        Forwarding::Ipip => KIND_SERVICE,
+        Forwarding::Ipip | Forwarding::Gue | Forwarding::L2 => KIND_SERVICE,
     };
     let (first_port, last_port) = match ports {
         Ports::Range { first, last } => (first, last),
@@ -110,7 +110,7 @@ fn addresses(config: &Config) -> BTreeMap<IpAddr, Listener> {
 /// A line for every target, also for those that get no new flow: theirs go on.
 fn lines(state: &State, forwarding: Forwarding, group: &Group) -> impl Iterator<Item = (TargetId, Target)> {
     group.lines().map(move |(address, id, serves, opens)| {
-        let next_hop = state.route(&address.address).and_then(|route| route.as_ref().ok());
+        let next_hop = state.way(address.address, forwarding).and_then(Result::ok);
         let serves = if serves { TARGET_SERVES } else { 0 };
         let opens = if opens { TARGET_OPENS } else { 0 };
         (id, line(state.config(), forwarding, &address, next_hop, serves | opens))
@@ -121,12 +121,12 @@ fn line(
     config: &Config,
     forwarding: Forwarding,
     target: &TargetAddress,
-    next_hop: Option<&NextHop>,
+    next_hop: Option<NextHop>,
     flags: u16,
 ) -> Target {
     let blank = Target {
         flags,
-        mtu: 0,
+        largest: 0,
         port: Be16::default(),
         reserved: 0,
         link: [0; 3],
@@ -139,6 +139,8 @@ fn line(
     let sent = match forwarding {
         Forwarding::Nat => translated(config, target, blank),
         Forwarding::Ipip => encapsulated(config, target, blank),
+        Forwarding::Gue => in_udp(config, encapsulated(config, target, blank)),
+        Forwarding::L2 => Target { flags: blank.flags | TARGET_L2, ..blank },
     };
     next_hop.map_or(sent, |next_hop| resolved(next_hop, sent))
 }
@@ -178,13 +180,18 @@ fn encapsulated(config: &Config, target: &TargetAddress, line: Target) -> Target
     }
 }
 
-fn resolved(next_hop: &NextHop, line: Target) -> Target {
-    let NextHop { interface, own_mac, gateway_mac, mtu } = *next_hop;
+fn in_udp(config: &Config, line: Target) -> Target {
+    Target { flags: line.flags | TARGET_GUE, port: Be16::new(config.encapsulation.gue_port), ..line }
+}
+
+fn resolved(next_hop: NextHop, line: Target) -> Target {
+    let NextHop { interface, own_mac, gateway: _, gateway_mac, mtu } = next_hop;
     let [a, b, c, d, e, f] = gateway_mac;
     let [g, h, i, j, k, l] = own_mac;
     let link = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes);
     let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
-    Target { flags: line.flags | TARGET_RESOLVED, mtu, link, interface, ..line }
+    let largest = mtu.saturating_sub(overhead(line.flags));
+    Target { flags: line.flags | TARGET_RESOLVED, largest, link, interface, ..line }
 }
 
 #[cfg(test)]

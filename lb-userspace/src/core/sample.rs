@@ -37,6 +37,7 @@ pub(super) fn config() -> Config {
         encapsulation: Encapsulation {
             ipv4_source: Some("10.8.3.0/20".parse().unwrap()),
             ipv6_source: Some("2001:db8:8::/64".parse().unwrap()),
+            gue_port: 6080,
         },
         tracking: Tracking {
             flows: 1024,

@@ -16,7 +16,7 @@ use super::{
     transition::Windows,
 };
 use crate::{
-    config::checked::{Config, GroupName, Listener, ListenerName, Protocol},
+    config::checked::{Config, Forwarding, GroupName, Listener, ListenerName, Protocol},
     event::{Event, NextHop, NoRoute, Outcome, Swept, TargetKey},
 };
 
@@ -87,9 +87,14 @@ impl State {
         &self.groups
     }
 
-    /// `None` while nobody looked.
-    pub fn route(&self, address: &IpAddr) -> Option<&Result<NextHop, NoRoute>> {
-        self.routes.get(address)
+    /// How packets of a group that forwards like this get to the address; `None` while nobody looked.
+    pub fn way(&self, address: IpAddr, forwarding: Forwarding) -> Option<Result<NextHop, NoRoute>> {
+        let route = self.routes.get(&address)?.clone();
+        Some(route.and_then(|hop| match (forwarding, hop.gateway) {
+            // By its MAC a gateway would get a packet to an address that its routes lead back here.
+            (Forwarding::L2, Some(gateway)) => Err(NoRoute::OffLink { address, gateway }),
+            (Forwarding::L2, None) | (Forwarding::Nat | Forwarding::Ipip | Forwarding::Gue, _) => Ok(hop),
+        }))
     }
 
     /// Lets time pass, and turns the rings that changed.
@@ -135,7 +140,16 @@ impl State {
         }
         self.routes.insert(address, route.clone());
         self.version += 1;
-        vec![Change::Route { address, route }]
+        let refused = self.way(address, Forwarding::L2).filter(|way| *way != route && self.has_l2(address));
+        let routes = [route].into_iter().chain(refused);
+        routes.map(|route| Change::Route { address, route }).collect()
+    }
+
+    /// Whether a group forwards to the address by `l2`.
+    fn has_l2(&self, address: IpAddr) -> bool {
+        let mut groups =
+            self.config.target_groups.values().filter(|group| group.forwarding == Forwarding::L2);
+        groups.any(|group| group.targets.keys().any(|target| target.address == address))
     }
 
     fn configured(&mut self, config: Config, now: Instant) -> Vec<Change> {

@@ -105,12 +105,7 @@ impl Facts<'_> {
         let listeners = self.state.config().listeners.iter();
         let target = |(address, target)| {
             let member = group.members().get(address)?;
-            Some(self.target(
-                &TargetKey { group: name.clone(), address: *address },
-                target,
-                member,
-                wanted.ring_slots,
-            ))
+            Some(self.target(&TargetKey { group: name.clone(), address: *address }, target, member, wanted))
         };
         let counts = group.counts();
         status::TargetGroup {
@@ -135,11 +130,11 @@ impl Facts<'_> {
         key: &TargetKey,
         target: &checked::Target,
         member: &Member,
-        ring_slots: u32,
+        group: &checked::TargetGroup,
     ) -> status::Target {
         let TargetAddress { address, port } = key.address;
         let (health, why) = (member.health(), member.health().why());
-        let route = self.state.route(&address);
+        let route = self.state.way(address, group.forwarding);
         let (to, from) = (self.tally(member, Direction::ToTarget), self.tally(member, Direction::FromTarget));
         let slots = member.id().and_then(|id| self.slots.get(&id)).copied().unwrap_or(0);
         let record = self.books.record(key);
@@ -155,13 +150,13 @@ impl Facts<'_> {
             health_changes: record.health_changes,
             probe_seconds: record.last_probe.map(|took| took.as_secs_f64()),
             slots,
-            share: f64::from(slots) / f64::from(ring_slots),
+            share: f64::from(slots) / f64::from(group.ring_slots),
             packets: to.packets,
             bytes: to.bytes,
             new_flows: to.new_flows,
             reply_packets: from.packets,
             reply_bytes: from.bytes,
-            next_hop: route.and_then(|route| route.as_ref().ok()).map(|hop| self.next_hop(hop)),
+            next_hop: route.as_ref().and_then(|route| route.as_ref().ok()).map(|hop| self.next_hop(hop)),
             no_route: match route {
                 Some(Ok(_)) => None,
                 Some(Err(reason)) => Some(reason.to_string()),
@@ -177,7 +172,7 @@ impl Facts<'_> {
     }
 
     fn next_hop(&self, hop: &NextHop) -> status::NextHop {
-        let NextHop { interface, own_mac: _, gateway_mac: [a, b, c, d, e, f], mtu } = *hop;
+        let NextHop { interface, own_mac: _, gateway: _, gateway_mac: [a, b, c, d, e, f], mtu } = *hop;
         status::NextHop {
             interface: self.books.interface(interface),
             mac: format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"),

@@ -70,12 +70,13 @@ impl Facts {
             return Err(NoRoute::ForeignInterface(link.name.clone()));
         }
         let own_mac = link.mac.ok_or(unreachable)?;
+        let gateway = gateway.filter(|gateway| *gateway != address);
         let hop = Hop { interface, address: gateway.unwrap_or(address) };
         let gateway_mac = self.neighbours.get(&hop).and_then(|neighbour| neighbour.mac);
         let gateway_mac = gateway_mac.ok_or(NoRoute::Unresolved(hop.address))?;
         // A route's MTU above the link's is a mistake that the driver would answer by dropping.
         let mtu = mtu.map_or(link.mtu, |mtu| mtu.min(link.mtu));
-        Ok(NextHop { interface, own_mac, gateway_mac, mtu })
+        Ok(NextHop { interface, own_mac, gateway, gateway_mac, mtu })
     }
 
     /// The neighbour that `address` needs; `None` when no neighbour would help.
@@ -118,8 +119,9 @@ mod tests {
         Some(Route::Via { interface, gateway: (!gateway.is_empty()).then(|| ip(gateway)), mtu })
     }
 
-    const fn hop(mtu: u32) -> Result<NextHop, NoRoute> {
-        Ok(NextHop { interface: 7, own_mac: OWN, gateway_mac: THEIRS, mtu })
+    fn hop(gateway: &str, mtu: u32) -> Result<NextHop, NoRoute> {
+        let gateway = (!gateway.is_empty()).then(|| ip(gateway));
+        Ok(NextHop { interface: 7, own_mac: OWN, gateway, gateway_mac: THEIRS, mtu })
     }
 
     #[test]
@@ -128,15 +130,21 @@ mod tests {
         let gateway = [(7, "10.0.0.1", KNOWN)];
         let unknown = Neighbour { mac: None, ..KNOWN };
         let cases = [
-            ("gateway", via(7, "10.0.0.1", None), &gateway[..], hop(1500)),
-            ("gateway of the other family", via(7, "fd00::1", None), &[(7, "fd00::1", KNOWN)], hop(1500)),
-            ("on the link", via(7, "", None), &[(7, "10.1.0.1", KNOWN)], hop(1500)),
-            ("the route's MTU", via(7, "10.0.0.1", Some(1400)), &gateway, hop(1400)),
+            ("gateway", via(7, "10.0.0.1", None), &gateway[..], hop("10.0.0.1", 1500)),
+            (
+                "gateway of the other family",
+                via(7, "fd00::1", None),
+                &[(7, "fd00::1", KNOWN)],
+                hop("fd00::1", 1500),
+            ),
+            ("on the link", via(7, "", None), &[(7, "10.1.0.1", KNOWN)], hop("", 1500)),
+            ("its own gateway", via(7, "10.1.0.1", None), &[(7, "10.1.0.1", KNOWN)], hop("", 1500)),
+            ("the route's MTU", via(7, "10.0.0.1", Some(1400)), &gateway, hop("10.0.0.1", 1400)),
             (
                 "the link's MTU, when the route's is above",
                 via(7, "10.0.0.1", Some(9000)),
                 &gateway,
-                hop(1500),
+                hop("10.0.0.1", 1500),
             ),
             ("no neighbour", via(7, "10.0.0.1", None), &[], Err(NoRoute::Unresolved(ip("10.0.0.1")))),
             (

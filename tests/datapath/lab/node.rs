@@ -6,8 +6,8 @@ use lb_common::{
     hash::scale,
     ids::TargetId,
     maps::{
-        HashKeys, TARGET_NAT, TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6, TARGET_RESOLVED, TARGET_SERVES,
-        Target, address_words,
+        HashKeys, TARGET_GUE, TARGET_L2, TARGET_NAT, TARGET_OPENS, TARGET_OUTER_V4, TARGET_OUTER_V6,
+        TARGET_RESOLVED, TARGET_SERVES, Target, address_words,
     },
     outer::partial_checksum,
     parse::{V4, V6},
@@ -29,7 +29,7 @@ const OUTER_V6: Ipv6Addr = Ipv6Addr::new(0xfded, 0, 0, 7, 0, 0, 0, 0);
 pub(crate) struct Node {
     pub(crate) id: u32,
     pub(crate) address: IpAddr,
-    /// `nat`: zero keeps the packet's.
+    /// `nat`: zero keeps the packet's. `gue`: where envelopes go.
     pub(crate) port: u16,
     pub(crate) source: IpAddr,
     /// Bits of the last four bytes of `source` that vary with the flow.
@@ -50,6 +50,18 @@ impl Node {
             IpAddr::V6(_) => (OUTER_V6.into(), 0x00ff_ffff, TARGET_OUTER_V6),
         };
         Self::of(id, address, source, Self { mask, ..Self::blank(outer) })
+    }
+
+    /// Reached in an outer header of its address's family and a UDP header.
+    pub(crate) fn gue(id: u32, address: &str) -> Self {
+        let ipip = Self::ipip(id, address);
+        Self { flags: ipip.flags | TARGET_GUE, port: 6080, ..ipip }
+    }
+
+    /// Reached by its MAC alone.
+    pub(crate) fn l2(id: u32, address: &str) -> Self {
+        let address = address.parse().expect("an address");
+        Self::of(id, address, address, Self::blank(TARGET_L2))
     }
 
     /// Reached by full NAT, at `port` or at the packet's own.
@@ -103,7 +115,7 @@ impl Node {
         };
         Target {
             flags: self.flags,
-            mtu: self.mtu,
+            largest: self.mtu.saturating_sub(u16::try_from(self.before()).expect("a few headers")),
             port: Be16::new(self.port),
             reserved: 0,
             link: [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_ne_bytes),
@@ -115,11 +127,28 @@ impl Node {
         }
     }
 
-    /// The frame that carries `packet` to the node: one hop less, whole, in an outer header.
-    pub(crate) fn encapsulated(&self, keys: &HashKeys, packet: &Packet) -> Vec<u8> {
+    /// Whether packets go to it in an outer header.
+    pub(crate) const fn encloses(&self) -> bool {
+        self.flags & (TARGET_OUTER_V4 | TARGET_OUTER_V6) != 0
+    }
+
+    /// Whether a UDP header stands behind the outer one.
+    pub(crate) const fn in_udp(&self) -> bool {
+        self.flags & TARGET_GUE != 0
+    }
+
+    /// Bytes that are put before a packet.
+    pub(crate) const fn before(&self) -> usize {
+        let outer = if self.address.is_ipv4() { 20 } else { 40 };
+        let udp = if self.in_udp() { 8 } else { 0 };
+        if self.encloses() { outer + udp } else { 0 }
+    }
+
+    /// The frame that brings `packet` to the node: one hop less, whole, and in an outer header unless by `l2`.
+    pub(crate) fn sent(&self, keys: &HashKeys, packet: &Packet) -> Vec<u8> {
         let hop_limit = packet.hop_limit - 1;
         let inner = Packet { hop_limit, to: self.mac(), from: self.own_mac, ..packet.clone() };
-        within(self.outer(keys, packet), &inner)
+        if self.encloses() { within(self.outer(keys, packet), &inner) } else { inner.frame() }
     }
 
     fn outer(&self, keys: &HashKeys, packet: &Packet) -> Outer {
@@ -135,6 +164,8 @@ impl Node {
             destination: self.address,
             traffic_class: packet.traffic_class,
             flow_label: u32::try_from(hash >> 12 & 0xf_ffff).expect("20 bits"),
+            // 14 bits that vary, above 49152.
+            ports: self.in_udp().then(|| (u16::try_from(0xc000 + hash % 0x4000).expect("a port"), self.port)),
         }
     }
 

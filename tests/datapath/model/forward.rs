@@ -5,14 +5,24 @@ use std::net::SocketAddr;
 use super::headers::Headers;
 use crate::{
     lab::Node,
-    packet::{TCP, checksum, octets},
+    packet::{TCP, UDP, checksum, octets},
 };
 
-/// The frame with one hop less, in an outer header, to the node's next hop.
-pub(super) fn encapsulated(frame: &[u8], headers: &Headers, node: &Node, flow: u64) -> Vec<u8> {
-    let inner = hopped(frame, headers);
-    let protocol = if headers.source.is_ipv4() { 4 } else { 41 };
+/// The frame with one hop less to the node's next hop, in an outer header where the node wants one.
+pub(super) fn whole(frame: &[u8], headers: &Headers, node: &Node, flow: u64) -> Vec<u8> {
+    let mut inner = hopped(frame, headers);
+    if !node.encloses() {
+        inner[..12].copy_from_slice(&[node.mac(), node.own_mac].concat());
+        return inner;
+    }
     let length = |bytes: usize| u16::try_from(bytes).expect("it fits the MTU").to_be_bytes();
+    let (mut protocol, mut carried) = (if headers.source.is_ipv4() { 4 } else { 41 }, headers.length);
+    let mut udp = Vec::new();
+    if node.in_udp() {
+        (protocol, carried) = (UDP, 8 + headers.length);
+        let port = 0xc000 | u16::try_from(flow & 0x3fff).expect("14 bits");
+        udp = [port.to_be_bytes(), node.port.to_be_bytes(), length(carried), [0, 0]].concat();
+    }
     let mut source = octets(node.source);
     let varying = flow.to_le_bytes();
     let last = source.len() - 4;
@@ -22,12 +32,12 @@ pub(super) fn encapsulated(frame: &[u8], headers: &Headers, node: &Node, flow: u
     let mut outer = Vec::new();
     if node.address.is_ipv4() {
         outer.extend([0x45, headers.traffic_class]);
-        outer.extend(length(20 + headers.length));
+        outer.extend(length(20 + carried));
         outer.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
     } else {
         let label = u32::try_from(flow >> 12 & 0xf_ffff).expect("20 bits");
         outer.extend((6 << 28 | u32::from(headers.traffic_class) << 20 | label).to_be_bytes());
-        outer.extend(length(headers.length));
+        outer.extend(length(carried));
         outer.extend([protocol, 64]);
     }
     outer.extend(source);
@@ -40,7 +50,7 @@ pub(super) fn encapsulated(frame: &[u8], headers: &Headers, node: &Node, flow: u
         [0x86, 0xdd]
     };
     let tags = &frame[12..headers.network - 2];
-    [&node.mac(), &node.own_mac, tags, &ethertype, &outer, &inner[headers.network..]].concat()
+    [&node.mac(), &node.own_mac, tags, &ethertype, &outer, &udp, &inner[headers.network..]].concat()
 }
 
 /// The frame with one hop less and other addresses and ports.

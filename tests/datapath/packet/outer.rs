@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Packet, checksum, octets};
+use super::{Packet, UDP, checksum, octets};
 
 /// What of an outer header is not fixed.
 #[derive(Clone, Copy, Debug)]
@@ -12,17 +12,27 @@ pub(crate) struct Outer {
     pub(crate) traffic_class: u8,
     /// IPv6.
     pub(crate) flow_label: u32,
+    /// Of a UDP header in between, if there is one.
+    pub(crate) ports: Option<(u16, u16)>,
 }
 
 /// The frame of `packet` with its IP packet wrapped whole: link and padding stay what they were.
 pub(crate) fn within(outer: Outer, packet: &Packet) -> Vec<u8> {
-    let inner = packet.ip();
-    let protocol = if packet.is_v4() { 4 } else { 41 };
-    let (ethertype, header) = match outer.destination {
-        IpAddr::V4(_) => (0x0800, ipv4(outer, protocol, inner.len())),
-        IpAddr::V6(_) => (0x86dd, ipv6(outer, protocol, inner.len())),
+    let (protocol, carried) = match outer.ports {
+        Some(ports) => (UDP, [udp(ports, packet.ip().len()), packet.ip()].concat()),
+        None => (if packet.is_v4() { 4 } else { 41 }, packet.ip()),
     };
-    [packet.link(ethertype), header, inner, vec![0; packet.padding]].concat()
+    let (ethertype, header) = match outer.destination {
+        IpAddr::V4(_) => (0x0800, ipv4(outer, protocol, carried.len())),
+        IpAddr::V6(_) => (0x86dd, ipv6(outer, protocol, carried.len())),
+    };
+    [packet.link(ethertype), header, carried, vec![0; packet.padding]].concat()
+}
+
+/// Without a checksum.
+fn udp((source, destination): (u16, u16), inner: usize) -> Vec<u8> {
+    let length = u16::try_from(8 + inner).expect("a datagram");
+    [source, destination, length, 0].map(u16::to_be_bytes).concat()
 }
 
 /// Identification zero, "don't fragment", 64 hops.

@@ -71,11 +71,13 @@ impl Parts<'_> {
                 );
                 return faults.report(forwarding.at.clone(), message);
             }
-            (Forwarding::Ipip, _, Ok(outer)) => {
+            (Forwarding::Ipip | Forwarding::Gue, _, Ok(outer)) => {
                 let without_v4 = matches!(outer.ipv4_source, Ok(None));
                 ("encapsulation", without_v4, matches!(outer.ipv6_source, Ok(None)))
             }
-            (Forwarding::Nat, Err(_), _) | (Forwarding::Ipip, _, Err(_)) => return,
+            (Forwarding::L2, _, _)
+            | (Forwarding::Nat, Err(_), _)
+            | (Forwarding::Ipip | Forwarding::Gue, _, Err(_)) => return,
         };
         for (family, key, without) in
             [("IPv4", "ipv4_source", without_v4), ("IPv6", "ipv6_source", without_v6)]
@@ -148,15 +150,15 @@ fn pair(listener: &OneListener, group: &OneGroup, faults: &mut Faults) {
     else {
         return;
     };
-    // Encapsulation carries either family in either, and keeps the port.
-    if forwarding.value == Forwarding::Ipip {
+    // Every other way brings either family to targets of either, and keeps the port.
+    if forwarding.value != Forwarding::Nat {
         return;
     }
     let family = family_of(address.value);
     if let Some(other) = group.addresses().find(|target| family_of(target.value) != family) {
         let message = format!(
             "{} is {family}, and target {} of the `nat` group `{}` is not; \
-                allowed: one family, or `forwarding = \"ipip\"`",
+                allowed: one family, or another `forwarding`",
             address.value, other.value, name.value
         );
         faults.report_beside(address.at.clone(), (&other.at, "the target"), message);

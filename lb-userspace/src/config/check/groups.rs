@@ -55,8 +55,8 @@ fn check_one(raw: Placed<RawTargetGroup>, faults: &mut Faults) -> OneGroup {
     let RawTargetGroup { name, forwarding, steering_key, ring_slots, health_check, target } = value;
     let name = name.required(NAME, faults).and_then(|text| text.name(GroupName::parse, faults));
     let forwarding = forwarding
-        .required("`ipip`, `nat`", faults)
-        .and_then(|text| text.one_of(&[("ipip", Forwarding::Ipip), ("nat", Forwarding::Nat)], faults));
+        .required("`ipip`, `gue`, `l2`, `nat`", faults)
+        .and_then(|text| text.one_of(&Forwarding::WORDS, faults));
     let steering_key = check_steering_key(steering_key, faults);
     let by_port = steering_key.as_ref().is_ok_and(|key| key.value == SteeringKey::DestinationPort);
     let ring_slots =

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ipnet::{Ipv4Net, Ipv6Net};
+use lb_common::outer::GUE_PORT;
 
 use super::{ROCE, tracking::check_flows, values::port_number};
 use crate::config::{
@@ -92,23 +93,34 @@ fn check_ports(raw: Field<Placed<String>>, faults: &mut Faults) -> Checked<Range
 pub(super) struct OneEncapsulation {
     pub(super) ipv4_source: Checked<Option<Ipv4Net>>,
     pub(super) ipv6_source: Checked<Option<Ipv6Net>>,
+    gue_port: Checked<u16>,
 }
 
 pub(super) fn check_encapsulation(raw: Option<RawEncapsulation>, faults: &mut Faults) -> OneEncapsulation {
-    let Some(RawEncapsulation { ipv4_source, ipv6_source }) = raw else {
-        return OneEncapsulation { ipv4_source: Ok(None), ipv6_source: Ok(None) };
+    let Some(RawEncapsulation { ipv4_source, ipv6_source, gue_port }) = raw else {
+        return OneEncapsulation { ipv4_source: Ok(None), ipv6_source: Ok(None), gue_port: Ok(GUE_PORT) };
     };
     OneEncapsulation {
         ipv4_source: check_network(ipv4_source, faults),
         ipv6_source: check_network(ipv6_source, faults),
+        gue_port: check_gue_port(gue_port, faults),
     }
 }
 
 impl OneEncapsulation {
     pub(super) fn finish(self) -> Checked<Encapsulation> {
-        let Self { ipv4_source, ipv6_source } = self;
-        Ok(Encapsulation { ipv4_source: ipv4_source?, ipv6_source: ipv6_source? })
+        let Self { ipv4_source, ipv6_source, gue_port } = self;
+        Ok(Encapsulation { ipv4_source: ipv4_source?, ipv6_source: ipv6_source?, gue_port: gue_port? })
     }
+}
+
+fn check_gue_port(raw: Field<Placed<i64>>, faults: &mut Faults) -> Checked<u16> {
+    let port = raw.within_or(1..=u16::MAX, GUE_PORT, faults)?;
+    if port.value == ROCE {
+        return port
+            .refuse("1 to 65535 without 4791, which RoCEv2 owns: a target's card would take it", faults);
+    }
+    Ok(port.value)
 }
 
 /// What the two kinds of network have in common here.

@@ -145,12 +145,12 @@ fn a_name_needs_no_quoting() {
 }
 
 #[test]
-fn forwarding_is_ipip_or_nat() {
+fn forwarding_is_one_of_four_words() {
     each_is_refused(
         SMALL,
         "\"ipip\"",
         "17:14",
-        &[("\"dsr\"", "`target_group.forwarding` is `dsr`; allowed: `ipip`, `nat`")],
+        &[("\"dsr\"", "`target_group.forwarding` is `dsr`; allowed: `ipip`, `gue`, `l2`, `nat`")],
     );
 }
 

@@ -141,7 +141,7 @@ fn the_documented_example_shows_the_defaults() {
         .lines()
         .map(|line| default(line).filter(|_| !seed_file(line)).unwrap_or_else(|| line.to_owned()))
         .collect();
-    assert_eq!(spelled.iter().zip(text.lines()).filter(|(spelled, line)| spelled != line).count(), 27);
+    assert_eq!(spelled.iter().zip(text.lines()).filter(|(spelled, line)| spelled != line).count(), 28);
     assert_eq!(parse(&spelled.join("\n"), "f").unwrap(), parse(text, "f").unwrap());
 }
 

@@ -78,6 +78,8 @@ fn piece() -> impl Strategy<Value = String> {
         "udp",
         "nat",
         "ipip",
+        "gue",
+        "l2",
         "fd02::2",
         "::1",
         "10.2.1.2",

@@ -122,7 +122,7 @@ fn every_key_that_must_be_there_is_missed() {
             "3:1: `listener.port` is missing; allowed: 1 to 65535, a range such as `29400-29499`, or 0 for every port",
             "3:1: `listener.target_group` is missing; allowed: the name of a target group",
             "4:1: `target_group.name` is missing; allowed: 1 to 63 letters, digits, `-`, `_` or `.`, the first a letter or a digit",
-            "4:1: `target_group.forwarding` is missing; allowed: `ipip`, `nat`",
+            "4:1: `target_group.forwarding` is missing; allowed: `ipip`, `gue`, `l2`, `nat`",
             "5:1: `target_group.target.address` is missing; allowed: an IPv4 or IPv6 address",
             "5:1: `target_group.target.port` is missing; allowed: 1 to 65535",
         ]

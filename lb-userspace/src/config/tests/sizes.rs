@@ -1,6 +1,6 @@
 //! Faults of single values of the tables that the node opens and sizes: sources, limits, sockets.
 
-use super::{SMALL, each_is_accepted, each_is_refused, edited, with};
+use super::{SMALL, accepted, each_is_accepted, each_is_refused, edited, with};
 
 #[test]
 fn a_nat_table_has_a_source() {
@@ -133,6 +133,27 @@ fn an_encapsulation_source_is_a_network() {
         ],
     );
     each_is_accepted(SMALL, "10.77.0.0/16", &["10.0.0.0/8", "10.77.0.1/32"]);
+}
+
+#[test]
+fn the_port_of_gue_is_any_but_rdmas() {
+    let text = edited(SMALL, &[("[encapsulation]", "[encapsulation]\ngue_port = PORT")]);
+    each_is_refused(
+        &text,
+        "PORT",
+        "6:12",
+        &[
+            ("0", "`encapsulation.gue_port` is 0; allowed: 1 to 65535"),
+            ("65536", "`encapsulation.gue_port` is 65536; allowed: 1 to 65535"),
+            (
+                "4791",
+                "`encapsulation.gue_port` is 4791; allowed: 1 to 65535 without 4791, which RoCEv2 owns: a target's card would take it",
+            ),
+        ],
+    );
+    each_is_accepted(&text, "PORT", &["1", "6080", "65535"]);
+    let port = |text: &str| accepted(text).encapsulation.gue_port;
+    assert_eq!((port(SMALL), port(&edited(&text, &[("PORT", "5555")]))), (6080, 5555));
 }
 
 #[test]

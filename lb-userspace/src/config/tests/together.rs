@@ -43,8 +43,8 @@ fn of_many_groups_the_nearest_are_named() {
 #[test]
 fn a_group_with_a_fault_of_its_own_is_still_defined() {
     assert_eq!(
-        faults(&changed("\"ipip\"", "\"gue\"")),
-        ["17:14: `target_group.forwarding` is `gue`; allowed: `ipip`, `nat`"]
+        faults(&changed("\"ipip\"", "\"gre\"")),
+        ["17:14: `target_group.forwarding` is `gre`; allowed: `ipip`, `gue`, `l2`, `nat`"]
     );
 }
 
@@ -137,33 +137,45 @@ fn nat_does_not_change_the_family() {
     assert_eq!(
         faults(&by_nat(&[("198.51.100.10", "2001:db8::10")])),
         [
-            "10:11: 2001:db8::10 is IPv6, and target 10.2.1.2 of the `nat` group `trainers` is not; allowed: one family, or `forwarding = \"ipip\"`"
+            "10:11: 2001:db8::10 is IPv6, and target 10.2.1.2 of the `nat` group `trainers` is not; allowed: one family, or another `forwarding`"
         ]
     );
 }
 
 #[test]
-fn encapsulation_carries_either_family_in_either() {
-    accepted(&changed("198.51.100.10", "2001:db8::10"));
-    let v6_targets =
-        [("10.2.1.2", "fd02::2"), ("ipv4_source = \"10.77.0.0/16\"", "ipv6_source = \"fd77::/64\"")];
-    accepted(&edited(SMALL, &v6_targets));
+fn every_way_but_nat_brings_either_family_to_either() {
+    for forwarding in ["ipip", "gue", "l2"] {
+        let text = changed("\"ipip\"", &format!("\"{forwarding}\""));
+        accepted(&edited(&text, &[("198.51.100.10", "2001:db8::10")]));
+        let v6_targets =
+            [("10.2.1.2", "fd02::2"), ("ipv4_source = \"10.77.0.0/16\"", "ipv6_source = \"fd77::/64\"")];
+        accepted(&edited(&text, &v6_targets));
+    }
 }
 
 #[test]
-fn an_ipip_group_needs_a_prefix_of_its_targets_family() {
-    assert_eq!(
-        faults(&changed("10.2.1.2", "fd02::2")),
-        [
-            "17:14: target group `trainers` forwards to IPv6 by `ipip`, and `encapsulation.ipv6_source` is not set; allowed: with `encapsulation.ipv6_source`"
-        ]
-    );
-    assert_eq!(
-        faults(&changed("[encapsulation]\nipv4_source = \"10.77.0.0/16\"\n", "")),
-        [
-            "15:14: target group `trainers` forwards to IPv4 by `ipip`, and `encapsulation.ipv4_source` is not set; allowed: with `encapsulation.ipv4_source`"
-        ]
-    );
+fn l2_needs_no_source() {
+    accepted(&edited(
+        SMALL,
+        &[("[encapsulation]\nipv4_source = \"10.77.0.0/16\"\n", ""), ("\"ipip\"", "\"l2\"")],
+    ));
+}
+
+#[test]
+fn a_group_that_encapsulates_needs_a_prefix_of_its_targets_family() {
+    for forwarding in ["ipip", "gue"] {
+        let text = changed("\"ipip\"", &format!("\"{forwarding}\""));
+        let missed = |line: u32, family: &str, key: &str| {
+            format!(
+                "{line}:14: target group `trainers` forwards to {family} by `{forwarding}`, and \
+                    `encapsulation.{key}` is not set; allowed: with `encapsulation.{key}`"
+            )
+        };
+        let v6_target = edited(&text, &[("10.2.1.2", "fd02::2")]);
+        assert_eq!(faults(&v6_target), [missed(17, "IPv6", "ipv6_source")]);
+        let no_source = edited(&text, &[("[encapsulation]\nipv4_source = \"10.77.0.0/16\"\n", "")]);
+        assert_eq!(faults(&no_source), [missed(15, "IPv4", "ipv4_source")]);
+    }
 }
 
 #[test]

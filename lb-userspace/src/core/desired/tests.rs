@@ -4,12 +4,20 @@ use zerocopy::IntoBytes as _;
 
 use super::*;
 use crate::{
-    core::sample::{address, config, name, start},
+    core::{
+        change::Change,
+        sample::{address, config, name, start},
+    },
     event::{Event, NoRoute, Outcome, TargetKey},
 };
 
-const HOP: NextHop =
-    NextHop { interface: 7, own_mac: [2, 0, 0, 0, 0, 1], gateway_mac: [2, 0, 0, 0, 0, 9], mtu: 1500 };
+const HOP: NextHop = NextHop {
+    interface: 7,
+    own_mac: [2, 0, 0, 0, 0, 1],
+    gateway: None,
+    gateway_mac: [2, 0, 0, 0, 0, 9],
+    mtu: 1500,
+};
 
 fn routed(state: &mut State, at: &str, route: Result<NextHop, NoRoute>) {
     state.on(Event::Routed { address: at.parse().unwrap(), route }, start());
@@ -50,27 +58,50 @@ fn v6(text: &str) -> Vec<u8> {
 #[test]
 fn a_line_holds_all_that_forwarding_needs() {
     let none = |bytes: usize| vec![0; bytes];
-    let expected = |way: u16, port: u16, last: [Vec<u8>; 4]| {
-        let (mtu, port) = (1500_u16.to_ne_bytes().to_vec(), port.to_be_bytes().to_vec());
-        let first = [flags(way | TARGET_RESOLVED | TARGET_SERVES | TARGET_OPENS), mtu, port, none(2), link()];
+    let expected = |way: u16, before: u16, port: u16, last: [Vec<u8>; 4]| {
+        let (largest, port) = ((1500 - before).to_ne_bytes().to_vec(), port.to_be_bytes().to_vec());
+        let flags = flags(way | TARGET_RESOLVED | TARGET_SERVES | TARGET_OPENS);
+        let first = [flags, largest, port, none(2), link()];
         [first.concat(), last.concat()].concat()
     };
     let v4 = |address: [u8; 4]| [&address[..], &[0; 12]].concat();
 
     let last = [v4([10, 2, 0, 2]), v4([10, 9, 0, 1]), none(4), none(4)];
-    assert_eq!(line_of(Forwarding::Nat, "10.2.0.2"), expected(TARGET_NAT, 8080, last));
+    assert_eq!(line_of(Forwarding::Nat, "10.2.0.2"), expected(TARGET_NAT, 0, 8080, last));
 
     let last = [v6("2001:db8::2"), v6("2001:db8:9::1"), none(4), none(4)];
-    assert_eq!(line_of(Forwarding::Nat, "2001:db8::2"), expected(TARGET_NAT, 8080, last));
+    assert_eq!(line_of(Forwarding::Nat, "2001:db8::2"), expected(TARGET_NAT, 0, 8080, last));
 
     let word = |a, b| u32::from(u16::from_ne_bytes([a, b]));
     let sum = word(0x45, 0) + word(0x40, 0) + word(64, 0) + word(10, 8) + word(10, 2) + word(0, 2);
     let mask = vec![0, 0, 0x0f, 0xff];
     let last = [v4([10, 2, 0, 2]), v4([10, 8, 0, 0]), mask, sum.to_ne_bytes().to_vec()];
-    assert_eq!(line_of(Forwarding::Ipip, "10.2.0.2"), expected(TARGET_OUTER_V4, 0, last));
+    assert_eq!(line_of(Forwarding::Ipip, "10.2.0.2"), expected(TARGET_OUTER_V4, 20, 0, last.clone()));
+    assert_eq!(line_of(Forwarding::Gue, "10.2.0.2"), expected(TARGET_OUTER_V4 | TARGET_GUE, 28, 6080, last));
 
     let last = [v6("2001:db8::2"), v6("2001:db8:8::"), vec![0xff; 4], none(4)];
-    assert_eq!(line_of(Forwarding::Ipip, "2001:db8::2"), expected(TARGET_OUTER_V6, 0, last));
+    assert_eq!(line_of(Forwarding::Ipip, "2001:db8::2"), expected(TARGET_OUTER_V6, 40, 0, last.clone()));
+    let way = TARGET_OUTER_V6 | TARGET_GUE;
+    assert_eq!(line_of(Forwarding::Gue, "2001:db8::2"), expected(way, 48, 6080, last));
+
+    let last = [v4([10, 2, 0, 2]), none(16), none(4), none(4)];
+    assert_eq!(line_of(Forwarding::L2, "10.2.0.2"), expected(TARGET_L2, 0, 0, last));
+}
+
+#[test]
+fn l2_does_not_send_to_a_gateway() {
+    let at = "10.2.0.2";
+    let mut state = State::new(config().group("web", Forwarding::L2, 5, &[(at, 1)]), start());
+    let unresolved = only_line(&mut state);
+    let (address, gateway) = (at.parse().unwrap(), "10.1.0.1".parse().unwrap());
+    let behind = NextHop { gateway: Some(gateway), ..HOP };
+    let changes = state.on(Event::Routed { address, route: Ok(behind) }, start());
+    let refused = Err(NoRoute::OffLink { address, gateway });
+    let routes = [Ok(behind), refused.clone()].map(|route| Change::Route { address, route });
+    assert_eq!(changes, routes, "the operator hears of the way, and why it is none");
+    assert_eq!(state.way(address, Forwarding::L2), Some(refused));
+    assert_eq!(only_line(&mut state), unresolved);
+    assert_eq!(state.way(address, Forwarding::Ipip), Some(Ok(behind)));
 }
 
 #[test]
@@ -81,7 +112,8 @@ fn a_lost_route_takes_the_next_hop_away() {
     assert_eq!(unresolved[..2], flags(TARGET_OUTER_V4 | TARGET_SERVES | TARGET_OPENS));
     assert_eq!([&unresolved[2..4], &unresolved[8..24]].concat(), [0; 18], "no MTU, no link");
     routed(&mut state, at, Ok(NextHop { mtu: 65_536, ..HOP }));
-    assert_eq!(only_line(&mut state)[2..4], u16::MAX.to_ne_bytes(), "the loopback's MTU does not wrap");
+    let largest = u16::MAX - 20;
+    assert_eq!(only_line(&mut state)[2..4], largest.to_ne_bytes(), "the loopback's MTU does not wrap");
     routed(&mut state, at, Err(NoRoute::Unreachable(at.parse().unwrap())));
     assert_eq!(only_line(&mut state), unresolved);
 }

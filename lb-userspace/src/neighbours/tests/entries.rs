@@ -77,7 +77,7 @@ async fn until_shown(lab: &Lab, address: &str, matches: impl Fn(&str) -> bool) {
 #[test]
 fn the_kernel_keeps_what_is_wanted_and_only_that() {
     lab(async |mut lab: Lab| {
-        let e0 = lab.by("e0");
+        let e0 = lab.via("e0", "10.0.0.2");
         lab.want(&["10.9.0.1", "10.9.0.2"]);
         lab.until("10.9.0.2", e0).await;
         until_shown(&lab, "10.0.0.2", |entry| entry.contains("managed")).await;
@@ -92,7 +92,7 @@ fn the_kernel_keeps_what_is_wanted_and_only_that() {
 fn without_a_managing_kernel_use_keeps_it_fresh() {
     let by_use = |neighbours: &mut Neighbours| neighbours.table.solicitor.keeping = Keeping::ByUse;
     lab_after(by_use, async |mut lab: Lab| {
-        let e0 = lab.by("e0");
+        let e0 = lab.via("e0", "10.0.0.2");
         lab.want(&["10.9.0.1"]);
         lab.until("10.9.0.1", e0).await;
         make_stale(&lab);

@@ -144,12 +144,18 @@ impl Lab {
         assert!(timeout(PATIENCE, wait).await.is_ok(), "{address} never came to {expected:?}");
     }
 
-    /// By way of `e0` or `e1` to the peer there.
+    /// By way of `e0` or `e1` to a gateway there.
+    pub(super) fn via(&self, interface: &str, gateway: &str) -> Result<NextHop, NoRoute> {
+        self.by(interface).map(|hop| NextHop { gateway: Some(ip(gateway)), ..hop })
+    }
+
+    /// By way of `e0` or `e1` to the peer there, which is the target.
     pub(super) fn by(&self, interface: &str) -> Result<NextHop, NoRoute> {
         let number = u8::from(interface == "e1");
         Ok(NextHop {
             interface: self.index(interface),
             own_mac: [2, 0, 0, 0, number, 1],
+            gateway: None,
             gateway_mac: [2, 0, 0, 0, number, 2],
             mtu: 1500,
         })

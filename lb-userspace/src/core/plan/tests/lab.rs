@@ -176,7 +176,7 @@ pub(super) enum Act {
 }
 
 pub(super) fn configs() -> impl Strategy<Value = Config> {
-    let forwarding = prop_oneof![Just(Forwarding::Nat), Just(Forwarding::Ipip)];
+    let forwarding = prop::sample::select(Forwarding::WORDS.map(|(_, forwarding)| forwarding).to_vec());
     let targets = prop::collection::btree_map(1_usize..7, 0_u16..4, 0..6);
     let size = prop::sample::select(vec![3_u32, 7, 11, 13]);
     let group = prop::option::weighted(0.7, (forwarding, size, targets));
