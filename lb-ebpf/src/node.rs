@@ -1,7 +1,7 @@
 //! The XDP program of a training node: takes the outer header off what an edge node sent, and hands the
 //! packet up, so that a target needs no tunnel module.
 //!
-//!     frame -> link -> outer header -> source allowed? -> inner header -> ECN -> up
+//!     frame -> link -> outer header -> (UDP header) -> source allowed? -> inner header -> ECN -> up
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![cfg_attr(not(target_arch = "bpf"), expect(dead_code, reason = "the host only reads this crate"))]
@@ -13,7 +13,7 @@ mod node_maps;
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use lb_common::{
     checksum::Change,
-    parse::{Bytes as _, Family as _, Ipv4, Ipv6, Link, V4, V6},
+    parse::{Bytes as _, Family as _, Ipv4, Ipv6, Link, UDP, Udp, V4, V6},
     verdict::NodeVerdict,
     wire::{Be16, Be32},
 };
@@ -42,14 +42,23 @@ const fn action(verdict: NodeVerdict) -> u32 {
 
 /// What of the outer header the inner packet is measured by.
 struct Outer {
-    /// Of the inner packet: 4 or 41.
+    /// Family of the inner packet, as a protocol: 4 or 41.
     protocol: u8,
+    /// Whether a UDP header stands in between.
+    in_udp: bool,
     /// ECN bits, in the low two.
     ecn: u8,
     /// Offset of the inner header.
     inner: usize,
     /// Bytes of the inner packet.
     length: usize,
+}
+
+/// What stands behind an outer header, and the inner packet's family as a protocol.
+enum Carried {
+    Packet(u8),
+    /// A UDP header first, which says that with it there are so many bytes.
+    InUdp(u8, usize),
 }
 
 const ECN: u8 = 3;
@@ -61,18 +70,17 @@ const NOT_ECN_CAPABLE: u8 = 0;
 #[inline(always)]
 fn unwrap(mut frame: Frame) -> Result<(), NodeVerdict> {
     let link = Link::parse(&frame).map_err(|_| NodeVerdict::Truncated)?;
-    match link.ethertype {
-        V4::ETHERTYPE => {
-            let outer = outer_v4(&frame, link.network)?;
-            let ethertype = inner(&mut frame, &outer)?;
-            strip::<20>(frame, link.network, ethertype)
-        }
-        V6::ETHERTYPE => {
-            let outer = outer_v6(&frame, link.network)?;
-            let ethertype = inner(&mut frame, &outer)?;
-            strip::<40>(frame, link.network, ethertype)
-        }
-        _ => Err(NodeVerdict::NotEncapsulated),
+    let outer = match link.ethertype {
+        V4::ETHERTYPE => outer_v4(&frame, link.network)?,
+        V6::ETHERTYPE => outer_v6(&frame, link.network)?,
+        _ => return Err(NodeVerdict::NotEncapsulated),
+    };
+    let ethertype = inner(&mut frame, &outer)?;
+    match (link.ethertype, outer.in_udp) {
+        (V4::ETHERTYPE, false) => strip::<20>(frame, link.network, ethertype),
+        (V4::ETHERTYPE, true) => strip::<28>(frame, link.network, ethertype),
+        (_, false) => strip::<40>(frame, link.network, ethertype),
+        (_, true) => strip::<48>(frame, link.network, ethertype),
     }
 }
 
@@ -81,21 +89,18 @@ fn unwrap(mut frame: Frame) -> Result<(), NodeVerdict> {
 #[inline(always)]
 fn outer_v4(frame: &Frame, at: usize) -> Result<Outer, NodeVerdict> {
     let ip: Ipv4 = frame.read(at).ok_or(NodeVerdict::Truncated)?;
-    if ip.version != Ipv4::PLAIN || !tunnels(ip.protocol) || ip.fragmented() {
+    if ip.version != Ipv4::PLAIN || ip.fragmented() {
         return Err(NodeVerdict::NotEncapsulated);
     }
+    let (behind, length) = (at + V4::HEADER, usize::from(ip.length.get()));
+    let carried = carried(frame, ip.protocol, behind, length.saturating_sub(V4::HEADER))?;
     if !node_maps::allows_v4(ip.source) {
         return Err(NodeVerdict::SourceDenied);
     }
-    let length = usize::from(ip.length.get());
     if length < V4::HEADER {
         return Err(NodeVerdict::BadHeader);
     }
-    let length = length - V4::HEADER;
-    measured(
-        frame,
-        Outer { protocol: ip.protocol, ecn: ip.traffic_class & ECN, inner: at + V4::HEADER, length },
-    )
+    measured(frame, &carried, ip.traffic_class & ECN, behind, length - V4::HEADER)
 }
 
 #[inline(always)]
@@ -103,23 +108,62 @@ fn outer_v4(frame: &Frame, at: usize) -> Result<Outer, NodeVerdict> {
 fn outer_v6(frame: &Frame, at: usize) -> Result<Outer, NodeVerdict> {
     let ip: Ipv6 = frame.read(at).ok_or(NodeVerdict::Truncated)?;
     let first = ip.first.get();
-    if first >> 28 != 6 || !tunnels(ip.next_header) {
+    if first >> 28 != 6 {
         return Err(NodeVerdict::NotEncapsulated);
     }
+    let (behind, length) = (at + V6::HEADER, usize::from(ip.length.get()));
+    let carried = carried(frame, ip.next_header, behind, length)?;
     if !node_maps::allows_v6(ip.source) {
         return Err(NodeVerdict::SourceDenied);
     }
-    let (ecn, length) = ((first >> 20) as u8 & ECN, usize::from(ip.length.get()));
-    measured(frame, Outer { protocol: ip.next_header, ecn, inner: at + V6::HEADER, length })
+    measured(frame, &carried, (first >> 20) as u8 & ECN, behind, length)
 }
 
-const fn tunnels(protocol: u8) -> bool {
-    protocol == V4::PROTOCOL || protocol == V6::PROTOCOL
-}
-
+/// What stands at `at`, where an outer header carries `length` bytes of `protocol`.
 #[inline(always)]
-fn measured(frame: &Frame, outer: Outer) -> Result<Outer, NodeVerdict> {
-    if outer.inner + outer.length > frame.length() { Err(NodeVerdict::Truncated) } else { Ok(outer) }
+fn carried(frame: &Frame, protocol: u8, at: usize, length: usize) -> Result<Carried, NodeVerdict> {
+    if protocol == V4::PROTOCOL || protocol == V6::PROTOCOL {
+        return Ok(Carried::Packet(protocol));
+    }
+    if protocol != UDP || length <= size_of::<Udp>() {
+        return Err(NodeVerdict::NotEncapsulated);
+    }
+    let udp: Udp = frame.read(at).ok_or(NodeVerdict::Truncated)?;
+    // An edge node sends no checksum. Who sends one wants it verified, which the host does.
+    if udp.destination_port() != node_maps::gue_port() || udp.checksum != 0 {
+        return Err(NodeVerdict::NotEncapsulated);
+    }
+    let version: u8 = frame.read(at + size_of::<Udp>()).ok_or(NodeVerdict::Truncated)?;
+    let length = usize::from(udp.length.get());
+    match version >> 4 {
+        4 => Ok(Carried::InUdp(V4::PROTOCOL, length)),
+        6 => Ok(Carried::InUdp(V6::PROTOCOL, length)),
+        // Another variant of GUE.
+        _ => Err(NodeVerdict::NotEncapsulated),
+    }
+}
+
+/// Whether all of it is there.
+#[inline(always)]
+fn measured(
+    frame: &Frame,
+    carried: &Carried,
+    ecn: u8,
+    at: usize,
+    length: usize,
+) -> Result<Outer, NodeVerdict> {
+    const UDP_HEADER: usize = size_of::<Udp>();
+    if at + length > frame.length() {
+        return Err(NodeVerdict::Truncated);
+    }
+    match *carried {
+        Carried::Packet(protocol) => Ok(Outer { protocol, in_udp: false, ecn, inner: at, length }),
+        Carried::InUdp(protocol, with_udp) if with_udp >= UDP_HEADER && with_udp <= length => {
+            let (inner, length) = (at + UDP_HEADER, with_udp - UDP_HEADER);
+            Ok(Outer { protocol, in_udp: true, ecn, inner, length })
+        }
+        Carried::InUdp(..) => Err(NodeVerdict::BadHeader),
+    }
 }
 
 /// Checks the inner header and carries congestion marks over to it; gives its ethertype.

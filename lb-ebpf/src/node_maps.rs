@@ -10,7 +10,7 @@ use aya_ebpf::{
 use lb_common::{
     maps::{AddressWords, RESTRICTED, SourceV4, SourceV6, Tally},
     verdict::NodeVerdict,
-    wire::Be32,
+    wire::{Be16, Be32},
 };
 
 use crate::frame::opaque;
@@ -31,6 +31,10 @@ static NODE_COUNTERS: PerCpuArray<Tally> = PerCpuArray::with_max_entries(NodeVer
 #[unsafe(no_mangle)]
 static RESTRICTION: u32 = 0;
 
+/// UDP port that envelopes of `gue` come to; set before loading.
+#[unsafe(no_mangle)]
+static GUE_PORT: u16 = 0;
+
 #[inline(always)]
 pub(crate) fn allows_v4(address: Be32) -> bool {
     !restricted() || SOURCES_V4.get(Key::new(32, SourceV4 { address })).is_some()
@@ -43,10 +47,21 @@ pub(crate) fn allows_v6(address: AddressWords) -> bool {
 
 #[inline(always)]
 fn restricted() -> bool {
-    let restriction =
-        ptr::with_exposed_provenance::<u32>(opaque((&raw const RESTRICTION).expose_provenance()));
-    // SAFETY: the address is that of a static.
-    unsafe { *restriction == RESTRICTED }
+    told(&raw const RESTRICTION) == RESTRICTED
+}
+
+#[inline(always)]
+pub(crate) fn gue_port() -> Be16 {
+    Be16::new(told(&raw const GUE_PORT))
+}
+
+/// A static of this file, through an address that the compiler cannot see through: it would take the zero
+/// for the value.
+#[inline(always)]
+fn told<T: Copy>(place: *const T) -> T {
+    let place = ptr::with_exposed_provenance::<T>(opaque(place.expose_provenance()));
+    // SAFETY: only called with the address of a static of this file.
+    unsafe { *place }
 }
 
 #[inline(always)]

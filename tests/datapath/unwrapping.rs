@@ -1,5 +1,7 @@
 //! The training node's program: the outer header comes off, and nothing else changes.
 
+mod gue;
+
 use std::collections::BTreeMap;
 
 use aya::programs::{TestRun as _, TestRunOptions};
@@ -12,6 +14,7 @@ use crate::packet::{C_TAG, Outer, Packet, S_TAG, other, tcp, udp, within};
 
 const CLIENTS: [&str; 2] = ["192.0.2.7:40000", "[2001:db8::7]:40000"];
 const VIPS: [&str; 2] = ["10.0.0.1:80", "[fd00::1]:80"];
+const GUE_PORT: u16 = 6080;
 const PASS: u32 = 2;
 const DROP: u32 = 1;
 
@@ -23,7 +26,7 @@ struct NodeLab {
 impl NodeLab {
     fn allowing(sources: &[&str]) -> Self {
         let sources = sources.iter().map(|source| source.parse().expect("a prefix")).collect::<Vec<_>>();
-        let program = Program::load(&sources).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+        let program = Program::load(&sources, GUE_PORT).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
         let counters = program.counters().expect("the counters").into_iter().collect();
         Self { program, counters }
     }
@@ -68,21 +71,24 @@ impl NodeLab {
     }
 }
 
-/// An outer header of either family.
-fn outers() -> [Outer; 2] {
-    [("172.16.7.7", "10.2.0.1"), ("fded::7:0:0:7", "fd02::1")].map(|(source, destination)| Outer {
+/// An outer header of either family, without UDP and with it.
+fn outers() -> [Outer; 4] {
+    let (v4, v6) = (("172.16.7.7", "10.2.0.1"), ("fded::7:0:0:7", "fd02::1"));
+    let ports = Some((50_000, GUE_PORT));
+    [(v4, None), (v6, None), (v4, ports), (v6, ports)].map(|((source, destination), ports)| Outer {
         source: source.parse().expect("an address"),
         destination: destination.parse().expect("an address"),
         traffic_class: 0,
         flow_label: 0x12345,
+        ports,
     })
 }
 
-/// 4in4, 6in4, 4in6 and 6in6.
+/// 4in4, 6in4, 4in6 and 6in6, without UDP and with it.
 fn each_way(mut claim: impl FnMut(Outer, Packet)) {
     for outer in outers() {
         for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
-            println!("{vip} in {}", outer.destination);
+            println!("{vip} in {}, ports {:?}", outer.destination, outer.ports);
             claim(outer, tcp(client, vip));
         }
     }
@@ -106,15 +112,15 @@ fn what_was_wrapped_comes_out_as_it_went_in() {
 #[test]
 fn what_the_edge_node_sends_the_training_node_unwraps() {
     let (mut edge, mut lab) = (Lab::new(), NodeLab::new());
-    for address in ["10.2.0.1", "fd02::1"] {
-        let node = Node::ipip(1, address);
+    let nodes = ["10.2.0.1", "fd02::1"].map(|address| [Node::ipip(1, address), Node::gue(1, address)]);
+    for node in nodes.into_iter().flatten() {
         for (client, vip) in CLIENTS.into_iter().zip(VIPS) {
             edge.service(Tcp, vip, &[&node]);
             for traffic_class in 0..=255 {
                 let packet = Packet { traffic_class, ..tcp(client, vip) };
                 let ran = edge.run(&packet.frame());
                 let sent = ran.output.clone();
-                let expected = node.encapsulated(&edge.settings.keys, &packet);
+                let expected = node.sent(&edge.settings.keys, &packet);
                 ran.sends(&expected).counted(to_target(1));
                 lab.unwraps(&sent, &Packet { to: node.mac(), from: node.own_mac, hop_limit: 63, ..packet });
             }
@@ -164,16 +170,17 @@ fn what_no_edge_node_wrapped_is_the_hosts() {
             lab.passes(&Packet { tags, ..packet }.frame());
         }
     }
-    let [v4, _] = outers();
-    let wrapped = within(v4, &tcp(CLIENTS[0], VIPS[0]));
+    let [v4, _, v4_in_udp, _] = outers();
     // Another tunnel's: with options, of a fragment, and of no version at all.
     for (name, at, byte) in
         [("options", 14, 0x46), ("more fragments", 20, 0x20), ("an offset", 21, 1), ("IPv5", 14, 0x55)]
     {
-        println!("{name}");
-        let mut frame = wrapped.clone();
-        frame[at] = byte;
-        lab.passes(&frame);
+        for outer in [v4, v4_in_udp] {
+            println!("{name}, ports {:?}", outer.ports);
+            let mut frame = within(outer, &tcp(CLIENTS[0], VIPS[0]));
+            frame[at] = byte;
+            lab.passes(&frame);
+        }
     }
 }
 
@@ -234,14 +241,16 @@ fn an_inner_packet_that_contradicts_its_outer_header_is_bad() {
             lab.drops(&frame, NodeVerdict::BadHeader);
         };
         bad("the other family's version", inner, if packet.is_v4() { &[0x65] } else { &[0x40] });
-        bad("no version", inner, &[0]);
+        if outer.ports.is_none() {
+            bad("no version", inner, &[0]);
+        }
         let claimed = u16::from_be_bytes([frame[length], frame[length + 1]]);
         bad("one byte more than the outer header carries", length, &(claimed + 1).to_be_bytes());
         bad("as long as can be", length, &[0xff, 0xff]);
         if packet.is_v4() {
             bad("shorter than a header", length, &[0, 19]);
         }
-        if outer.destination.is_ipv4() {
+        if outer.destination.is_ipv4() && outer.ports.is_none() {
             bad("an outer packet shorter than its header", 16, &[0, 19]);
         }
     });

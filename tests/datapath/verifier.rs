@@ -19,5 +19,5 @@ fn the_verifier_accepts_the_edge_program() {
 
 #[test]
 fn the_verifier_accepts_the_node_program() {
-    Node::load(&[]).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+    Node::load(&[], 6080).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
 }

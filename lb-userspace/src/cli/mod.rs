@@ -11,8 +11,9 @@ mod units;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use ipnet::IpNet;
+use lb_common::outer::GUE_PORT;
 
 use crate::config::checked::XdpMode;
 
@@ -73,6 +74,9 @@ pub struct NodeAttach {
     /// `ipv6_source`. May be given more than once; without it, any source is unwrapped.
     #[arg(long, value_name = "PREFIX")]
     pub from: Vec<IpNet>,
+    /// Where `gue` sends to: the edge nodes' `encapsulation.gue_port`.
+    #[arg(long, value_name = "PORT", default_value_t = GUE_PORT, value_parser = value_parser!(u16).range(1..))]
+    pub gue_port: u16,
     /// Where the program runs: `generic` works on every driver, slower.
     #[arg(long, value_name = "MODE", default_value = "driver")]
     pub xdp_mode: Mode,

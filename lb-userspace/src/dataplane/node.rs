@@ -29,14 +29,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Loads the program that unwraps what comes from `sources`; from anywhere, if there are none.
+    /// Loads the program that unwraps what comes from `sources`; from anywhere, if there are none. What is in
+    /// UDP comes to `gue_port`.
     ///
     /// # Errors
     /// What the kernel said, with what would help.
-    pub fn load(sources: &[IpNet]) -> Result<Self, LoadError> {
+    pub fn load(sources: &[IpNet], gue_port: u16) -> Result<Self, LoadError> {
         let restriction = if sources.is_empty() { 0 } else { RESTRICTED };
         let mut ebpf = EbpfLoader::new()
             .override_global("RESTRICTION", &restriction, true)
+            .override_global("GUE_PORT", &gue_port, true)
             .load(OBJECT)
             .map_err(map_error)?;
         let mut v4: LpmTrie<MapData, SourceV4, u32> = open(&mut ebpf, "SOURCES_V4")?;
