@@ -29,6 +29,9 @@ pub struct Plan {
     pub fabric_mtu: u32,
     /// Gives the edge node a second interface, `eth1`, by which it reaches the training nodes.
     pub second_arm: bool,
+    /// Gives each training node a second interface, `eth1`, and the edge node one named after the node: a link
+    /// between the two, with no router on it.
+    pub adjacent: bool,
     /// Virtual addresses that the training nodes answer to themselves, as direct return wants.
     pub direct: Vec<IpAddr>,
 }
@@ -41,6 +44,7 @@ impl Default for Plan {
             client_mtu: 1500,
             fabric_mtu: 1600,
             second_arm: false,
+            adjacent: false,
             direct: Vec::new(),
         }
     }
@@ -99,7 +103,7 @@ impl Lab {
             node.bring_up()?;
         }
         offloads::set(&self.router, &self.plan)?;
-        self.polling = Some(offloads::Polling::start(&self.router, &self.plan)?);
+        self.polling = Some(offloads::Polling::start(&self.router, &self.nodes, &self.plan)?);
         Ok(())
     }
 

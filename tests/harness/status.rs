@@ -89,6 +89,8 @@ pub struct Target {
     #[serde(default)]
     pub reply_bytes: u64,
     pub next_hop: Option<NextHop>,
+    #[serde(default)]
+    pub no_route: Option<String>,
 }
 
 /// By which interface, and to which neighbour, a target is reached.

@@ -7,7 +7,7 @@ use std::path::Path;
 use harness::daemon;
 use harness::lab::{Family, Lab, Node, OUTER_V4, OUTER_V6, Subnet, vip};
 
-/// Where nodes serve behind `ipip`, for packets keep the listener's port; and where all targets are checked.
+/// Where nodes serve unless behind `nat`, for packets keep the listener's port; and where all targets are checked.
 pub(crate) const WEB: u16 = 80;
 /// Where nodes serve behind `nat`, which changes the port.
 pub(crate) const TRANSLATED: u16 = 8080;
@@ -21,7 +21,30 @@ pub(crate) const METRICS: u16 = 9477;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Forwarding {
     Ipip,
+    Gue,
+    L2,
     Nat,
+}
+
+impl Forwarding {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
+            Self::L2 => "l2",
+            Self::Nat => "nat",
+        }
+    }
+
+    /// The node takes an outer header off.
+    pub(crate) fn encloses(self) -> bool {
+        [Self::Ipip, Self::Gue].contains(&self)
+    }
+
+    /// The node answers clients itself, for the virtual address.
+    pub(crate) fn is_direct(self) -> bool {
+        self != Self::Nat
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +80,14 @@ impl Service {
         Self::new(name, Forwarding::Ipip, family, number)
     }
 
+    pub(crate) const fn gue(name: &'static str, family: Family, number: u8) -> Self {
+        Self::new(name, Forwarding::Gue, family, number)
+    }
+
+    pub(crate) const fn l2(name: &'static str, family: Family, number: u8) -> Self {
+        Self::new(name, Forwarding::L2, family, number)
+    }
+
     pub(crate) const fn nat(name: &'static str, family: Family, number: u8) -> Self {
         Self::new(name, Forwarding::Nat, family, number)
     }
@@ -90,11 +121,9 @@ impl Service {
 
     /// Where a node is a target.
     pub(crate) fn target(&self, node: &Node) -> SocketAddr {
-        let port = match self.forwarding {
-            Forwarding::Ipip => WEB,
-            Forwarding::Nat => self.target_port,
-        };
-        SocketAddr::new(node.address(self.targets), port)
+        let port = if self.forwarding.is_direct() { WEB } else { self.target_port };
+        let adjacent = node.adjacent_address(self.targets).filter(|_| self.forwarding == Forwarding::L2);
+        SocketAddr::new(adjacent.unwrap_or_else(|| node.address(self.targets)), port)
     }
 }
 
@@ -148,7 +177,7 @@ impl Config {
 
     /// The virtual addresses that nodes must answer for themselves.
     pub(crate) fn direct(&self) -> Vec<IpAddr> {
-        let direct = self.services.iter().filter(|it| it.forwarding == Forwarding::Ipip);
+        let direct = self.services.iter().filter(|it| it.forwarding.is_direct());
         let addresses: std::collections::BTreeSet<IpAddr> = direct.map(|it| it.address).collect();
         addresses.into_iter().collect()
     }
@@ -210,10 +239,7 @@ fn section(service: &Service, check_interval: &str) -> String {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
     };
-    let forwarding = match forwarding {
-        Forwarding::Ipip => "ipip",
-        Forwarding::Nat => "nat",
-    };
+    let forwarding = forwarding.word();
     format!(
         r#"
 [[listener]]

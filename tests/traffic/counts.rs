@@ -59,8 +59,8 @@ pub(crate) async fn seen(
             *opened += match (service.forwarding, service.protocol) {
                 (Forwarding::Nat, _) => 1,
                 // Nothing but a SYN says that a flow is new, and one that is sent again says it again.
-                (Forwarding::Ipip, Protocol::Tcp) => syns,
-                (Forwarding::Ipip, Protocol::Udp) => 0,
+                (Forwarding::Ipip | Forwarding::Gue | Forwarding::L2, Protocol::Tcp) => syns,
+                (Forwarding::Ipip | Forwarding::Gue | Forwarding::L2, Protocol::Udp) => 0,
             };
             seen.forwarded.packets += traffic.packets;
             seen.forwarded.bytes += traffic.bytes;

@@ -17,7 +17,7 @@ use harness::status::{State, Status, Target};
 use harness::wait;
 
 use crate::BOUND;
-use crate::config::{Config, Forwarding, Protocol, RAW, Service, TRANSLATED, WEB};
+use crate::config::{Config, Protocol, RAW, Service, TRANSLATED, WEB};
 
 /// How long a client waits for an answer: two retries of a lost SYN on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
@@ -59,7 +59,7 @@ impl Scene {
         let servers = lab.nodes.iter().map(|node| serve(node, &config)).collect::<Result<_>>()?;
         let echoes = lab.nodes.iter().map(|node| echo_udp(node, &config)).collect::<Result<_>>()?;
         let binary = daemon::binary()?;
-        let wrapped = config.services.iter().any(|it| it.forwarding == Forwarding::Ipip);
+        let wrapped = config.services.iter().any(|it| it.forwarding.encloses());
         let unwrappers = if wrapped { daemon::attach_nodes(&lab, &binary).await? } else { Vec::new() };
         let daemon = Daemon::start_with(&lab, &binary, &config.text(&lab), flags).await?;
         let scene = Self { daemon, unwrappers, servers, _echoes: echoes, lab, config };
@@ -175,9 +175,10 @@ pub(crate) async fn until_equal<T: PartialEq + Debug>(
 const SETTLED: Duration = Duration::from_secs(5);
 
 fn serve(node: &Node, config: &Config) -> Result<HttpServer> {
-    let own = Family::BOTH
-        .iter()
-        .flat_map(|&family| [WEB, TRANSLATED].map(|port| SocketAddr::new(node.address(family), port)));
+    let own = Family::BOTH.into_iter().flat_map(|family| {
+        let addresses = [Some(node.address(family)), node.adjacent_address(family)].into_iter().flatten();
+        addresses.flat_map(|address| [WEB, TRANSLATED].map(|port| SocketAddr::new(address, port)))
+    });
     let addresses: BTreeSet<SocketAddr> = own.chain(wrapped(config, Protocol::Tcp)).collect();
     HttpServer::start(&node.namespace, &node.name, &addresses.into_iter().collect::<Vec<_>>())
 }
@@ -191,8 +192,7 @@ fn echo_udp(node: &Node, config: &Config) -> Result<Listening> {
 /// Where a node must listen for packets that are still for the virtual address once they are unwrapped.
 fn wrapped(config: &Config, protocol: Protocol) -> impl Iterator<Item = SocketAddr> {
     let services = config.services.iter();
-    let served =
-        move |it: &&Service| it.forwarding == Forwarding::Ipip && it.protocol == protocol && it.port != RAW;
+    let served = move |it: &&Service| it.forwarding.is_direct() && it.protocol == protocol && it.port != RAW;
     services.filter(served).flat_map(|service| match service.port {
         0 => vec![service.at(WEB), service.at(OTHER_PORT)],
         port => vec![service.at(port)],

@@ -37,6 +37,8 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const IPIP: u8 = 4;
 const IPV6: u8 = 41;
+/// UDP port of envelopes that have a UDP header.
+const GUE: u16 = 6080;
 
 struct Header {
     source: IpAddr,
@@ -57,10 +59,15 @@ impl Packet {
             _ => return None,
         };
         let body = frame.get(14 + outer.length..)?;
-        let inner = match outer.protocol {
-            IPIP => ipv4(body),
-            IPV6 => ipv6(body),
-            _ => None,
+        let (inner, body) = match outer.protocol {
+            IPIP => (ipv4(body), body),
+            IPV6 => (ipv6(body), body),
+            UDP if u16_at(body, 2) == Some(GUE) => {
+                let body = body.get(8..)?;
+                let version = body.first().map(|first| first >> 4);
+                (if version == Some(4) { ipv4(body) } else { ipv6(body) }, body)
+            }
+            _ => (None, body),
         };
         let tuple = match &inner {
             Some(inner) => body.get(inner.length..).and_then(|body| ports(inner, body)),
@@ -158,6 +165,19 @@ mod tests {
             opens: Some(0x102),
         };
         assert_eq!(packet.tuple, Some(expected));
+    }
+
+    #[test]
+    fn an_envelope_may_have_a_udp_header() {
+        let outer = ipv4_header(UDP, [10, 77, 1, 2], [10, 2, 1, 2]);
+        let inner = ipv4_header(TCP, [10, 0, 0, 2], [198, 51, 100, 10]);
+        let to = |port: u16| [&[0xc0, 0][..], &port.to_be_bytes(), &[0; 4]].concat();
+        let packet = Packet::parse(&frame(0x0800, &[&outer, &to(GUE), &inner, &SYN])).unwrap();
+        assert!(packet.is_envelope);
+        assert_eq!(packet.tuple.unwrap().to, "198.51.100.10:80".parse().unwrap());
+        let packet = Packet::parse(&frame(0x0800, &[&outer, &to(GUE + 1), &inner, &SYN])).unwrap();
+        assert!(!packet.is_envelope);
+        assert_eq!(packet.tuple.unwrap().to, SocketAddr::new([10, 2, 1, 2].into(), GUE + 1));
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Subnet {
         Self { a: 2, b: number }
     }
 
+    /// The link between the edge node, in the router's place, and the training node with this number.
+    pub const fn of_adjacent(number: u8) -> Self {
+        Self { a: 3, b: number }
+    }
+
     pub fn host(self, family: Family, place: u8) -> IpAddr {
         let (a, b) = (self.a, self.b);
         match family {

@@ -13,6 +13,7 @@ pub struct Node {
     /// What its servers answer with: `node-1`.
     pub name: String,
     number: u8,
+    adjacent: bool,
     direct: Vec<IpAddr>,
 }
 
@@ -24,7 +25,8 @@ pub(super) fn name(number: u8) -> String {
 impl Node {
     pub(super) fn open(namespaces: &Namespaces, number: u8, plan: &Plan) -> Result<Self> {
         let name = name(number);
-        Ok(Self { namespace: namespaces.open(&name)?, name, number, direct: plan.direct.clone() })
+        let namespace = namespaces.open(&name)?;
+        Ok(Self { namespace, name, number, adjacent: plan.adjacent, direct: plan.direct.clone() })
     }
 
     /// Its own address, the one that probes and envelopes go to.
@@ -32,8 +34,13 @@ impl Node {
         Subnet::of_node(self.number).host(family, Subnet::FIRST)
     }
 
+    /// Its address on the link that it shares with the edge node, if there is such a link.
+    pub fn adjacent_address(&self, family: Family) -> Option<IpAddr> {
+        self.adjacent.then(|| Subnet::of_adjacent(self.number).host(family, Subnet::FIRST))
+    }
+
     pub(super) fn bring_up(&self) -> Result<()> {
-        self.namespace.ip(&script::node(self.number, &self.direct))
+        self.namespace.ip(&script::node(self.number, self.adjacent, &self.direct))
     }
 
     /// The node falls silent in the middle of everything, as one does that loses power: no FIN, no RST, no answer.

@@ -3,16 +3,18 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result};
+use lb_common::outer::GUE_PORT;
 use pointsman::{
     config::{self, checked::XdpMode},
     dataplane::{
         interface,
         kernel::Kernel,
         load::{Sizes, settings},
+        node::Node as Program,
     },
 };
 
-use super::{Plan, script};
+use super::{Node, Plan, script};
 use crate::command;
 use crate::netns::Namespace;
 
@@ -34,17 +36,19 @@ pub(super) fn set(router: &Namespace, plan: &Plan) -> Result<()> {
         .context("set the offloads of the router's interfaces")
 }
 
-/// Keeps an XDP program on the router's ends of the edge's links.
+/// Keeps an XDP program on the far ends of the edge's links.
 ///
 /// A veth drops what an XDP program at its peer sends unless it polls (NAPI). GRO is said to turn that on too,
 /// but on kernel 6.18 what the edge sent was neither refused nor delivered; a program does it.
 pub(super) struct Polling {
-    _program: Kernel,
+    _router: Kernel,
+    _nodes: Vec<Program>,
 }
 
 impl Polling {
-    /// The edge program without a listener passes every packet on.
-    pub(super) fn start(router: &Namespace, plan: &Plan) -> Result<Self> {
+    /// The edge program without a listener passes every packet on; so does the training nodes', unless it is an
+    /// envelope, which does not come this way.
+    pub(super) fn start(router: &Namespace, nodes: &[Node], plan: &Plan) -> Result<Self> {
         let names: Vec<String> =
             script::router_interfaces(plan).into_iter().filter(|name| name.starts_with("edge")).collect();
         let config = config::parse(NO_LISTENER, "no-listener.toml")?;
@@ -56,8 +60,19 @@ impl Polling {
             }
             anyhow::Ok(())
         })??;
-        Ok(Self { _program: program })
+        let adjacent = nodes.iter().filter(|_| plan.adjacent);
+        Ok(Self { _router: program, _nodes: adjacent.map(attached).collect::<Result<_>>()? })
     }
+}
+
+fn attached(node: &Node) -> Result<Program> {
+    let mut program = Program::load(&[], GUE_PORT).context("load a program that passes packets on")?;
+    node.namespace.inside(|| {
+        for end in interface::find(&["eth1".to_owned()])? {
+            program.attach(&end, XdpMode::Driver)?;
+        }
+        anyhow::Ok(program)
+    })?
 }
 
 impl fmt::Debug for Polling {

@@ -52,17 +52,25 @@ pub(super) fn router_interfaces(plan: &Plan) -> Vec<String> {
 
 /// Every veth pair, each end made in its namespace: none ever shows up in the host's own.
 pub(super) fn links(plan: &Plan, names: &Namespaces) -> String {
-    let router = names.name("router");
-    ends(plan).into_iter().fold(String::new(), |mut script, (end, _, role, device, mtu)| {
+    let (router, edge) = (names.name("router"), names.name("edge"));
+    let ends = ends(plan).into_iter().map(|(end, _, role, device, mtu)| (&router, end, role, device, mtu));
+    let adjacent =
+        adjacent(plan).map(|number| (&edge, node::name(number), node::name(number), "eth1", plan.fabric_mtu));
+    ends.chain(adjacent).fold(String::new(), |mut script, (here, end, role, device, mtu)| {
         let peer = names.name(&role);
         line(
             &mut script,
             format_args!(
-                "link add {end} mtu {mtu} netns {router} type veth peer name {device} mtu {mtu} netns {peer}"
+                "link add {end} mtu {mtu} netns {here} type veth peer name {device} mtu {mtu} netns {peer}"
             ),
         );
         script
     })
+}
+
+/// The numbers of the nodes that share a link with the edge node.
+fn adjacent(plan: &Plan) -> impl Iterator<Item = u8> {
+    (1..=plan.nodes).filter(|_| plan.adjacent)
 }
 
 pub(super) fn router(plan: &Plan) -> String {
@@ -99,14 +107,20 @@ pub(super) fn edge(plan: &Plan) -> String {
             line(&mut script, format_args!("route add {nodes} via {router}"));
         }
     }
+    for number in adjacent(plan) {
+        interface(&mut script, &node::name(number), &hosts(Subnet::of_adjacent(number), Subnet::ROUTER));
+    }
     script
 }
 
 /// A training node's interfaces. Fit to be run again on a node whose link was down: addresses stayed, routes went.
-pub(super) fn node(number: u8, direct: &[IpAddr]) -> String {
+pub(super) fn node(number: u8, adjacent: bool, direct: &[IpAddr]) -> String {
     let subnet = Subnet::of_node(number);
     let mut script = "link set lo up\n".to_owned();
     interface(&mut script, "eth0", &hosts(subnet, Subnet::FIRST));
+    if adjacent {
+        interface(&mut script, "eth1", &hosts(Subnet::of_adjacent(number), Subnet::FIRST));
+    }
     for vip in direct {
         line(&mut script, format_args!("addr replace {vip} dev lo{}", usable_at_once(vip)));
     }

@@ -13,19 +13,30 @@ use harness::lab::Plan;
 use harness::status::Status;
 
 use crate::bounded;
-use crate::config::{Config, Service};
+use crate::config::{Config, Forwarding, Service};
 use crate::scene::{PATIENCE, Scene, until_equal};
 use crate::streams::{BIG, Pair, listen};
 use crate::trace::Trace;
 
-/// All four combinations of inner and outer family, each with a virtual address of its own.
-fn services() -> [Service; 4] {
+/// All four combinations of inner and outer family, without UDP and with it, each with a virtual address of its
+/// own.
+fn services() -> [Service; 8] {
     [
         Service::ipip("4in4", V4, 10),
         Service::ipip("6in6", V6, 10),
         Service::ipip("4in6", V4, 11).with_targets(V6),
         Service::ipip("6in4", V6, 11).with_targets(V4),
+        Service::gue("4in4-udp", V4, 12),
+        Service::gue("6in6-udp", V6, 12),
+        Service::gue("4in6-udp", V4, 13).with_targets(V6),
+        Service::gue("6in4-udp", V6, 13).with_targets(V4),
     ]
+}
+
+/// What is put before a packet.
+fn before(service: &Service) -> u32 {
+    let outer = if service.targets == V4 { 20 } else { 40 };
+    outer + if service.forwarding == Forwarding::Gue { 8 } else { 0 }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,9 +50,8 @@ async fn megabytes_arrive_whole_in_envelopes_of_full_segments_and_the_answer_com
             let mut pair = Pair::open(&scene, &listener, service.listener()).await?;
             pair.exchange(BIG / 2).await?;
 
-            let header = if service.targets == V4 { 20 } else { 40 };
             let envelopes = node.all().await?;
-            assert_eq!(envelopes.iter().map(|it| it.packet.length).max(), Some(1500 + header));
+            assert_eq!(envelopes.iter().map(|it| it.packet.length).max(), Some(1500 + before(service)));
             // The outer source is a flow's, so that a card's queues can tell flows apart.
             let sources: BTreeMap<IpAddr, usize> =
                 envelopes.iter().fold(BTreeMap::new(), |mut sources, seen| {
@@ -75,9 +85,8 @@ async fn a_datagram_that_fills_the_path_passes_and_the_sender_of_a_byte_more_is_
         let config = Config::of(services().map(Service::udp));
         let scene = Scene::set(plan, config).await?;
         for (number, service) in (1..).zip(&scene.config.services) {
-            let outer = if service.targets == V4 { 20 } else { 40 };
             let inner = if service.address.is_ipv4() { 20 } else { 40 };
-            let fits = vec![7; 1500 - outer - inner - 8];
+            let fits = vec![7; 1500 - before(service) as usize - inner - 8];
             let exchange = scene.client().datagram(None, service.listener(), &fits).await;
             assert_eq!(exchange.node(), Some("node-1"), "{}: {exchange:?}", service.name);
             // No answer of the node's can come, so none is waited for.
@@ -91,7 +100,7 @@ async fn a_datagram_that_fills_the_path_passes_and_the_sender_of_a_byte_more_is_
             // The client's kernel took the answer for what it is.
             let learnt = route(&scene, service.address).await?;
             let mtu = learnt.split_whitespace().skip_while(|word| *word != "mtu").nth(1);
-            assert_eq!(mtu, Some(&*(1500 - outer).to_string()), "{}: {learnt}", service.name);
+            assert_eq!(mtu, Some(&*(1500 - before(service)).to_string()), "{}: {learnt}", service.name);
         }
         Ok(())
     })
