@@ -23,7 +23,7 @@ shared! {
         pub frame: [u64; WORDS],
         /// How many flows there are, 0 upwards.
         pub flows: u32,
-        /// The next packet's flow is this many 2^32ths of `flows` on, modulo `flows`.
+        /// The next packet's flow is this many 2^32nd parts of `flows` on, modulo `flows`.
         pub stride: u32,
         /// A window begins with each packet whose number has none of these bits.
         pub window_mask: u64,

@@ -55,7 +55,7 @@ fn the_page_is_openmetrics() {
 }
 
 #[test]
-fn each_number_is_the_statuss() {
+fn each_number_is_that_of_the_status() {
     let page = page();
     let one = |start: &str, value: &str| assert_eq!(lines(&page, start), [format!("{start} {value}")]);
     one("pointsman_build_info{version=\"0.1.0\"}", "1");
