@@ -39,8 +39,7 @@ impl HashKeys {
         ports: u32,
         protocol: u8,
     ) -> u64 {
-        let ports = u64::from(ports) << 8 | u64::from(protocol);
-        self.tuple::<F>(self.ports.whiten, source, destination, ports)
+        self.mixed(self.ports.whiten, self.addresses::<F>(source, destination), ports, protocol)
     }
 
     /// The hash of `nat`'s reply: whitened otherwise, so that a flow and a reply never share an entry.
@@ -52,15 +51,26 @@ impl HashKeys {
         ports: u32,
         protocol: u8,
     ) -> u64 {
-        let ports = u64::from(ports) << 8 | u64::from(protocol);
-        self.tuple::<F>(self.back, source, destination, ports)
+        self.back_between(self.addresses::<F>(source, destination), ports, protocol)
+    }
+
+    /// The same, of many ports between addresses that were mixed once.
+    #[inline(always)]
+    pub const fn back_between(&self, addresses: u64, ports: u32, protocol: u8) -> u64 {
+        self.mixed(self.back, addresses, ports, protocol)
+    }
+
+    /// What a pair of addresses adds to a hash.
+    #[inline(always)]
+    pub fn addresses<F: Family>(&self, source: F::Address, destination: F::Address) -> u64 {
+        let words = F::words(source, destination).into_iter();
+        words.zip(self.addresses).fold(0, |sum, (word, lane)| sum.wrapping_add(lane.mix(word)))
     }
 
     #[inline(always)]
-    fn tuple<F: Family>(&self, whiten: u64, source: F::Address, destination: F::Address, ports: u64) -> u64 {
-        let ports = HashLane { whiten, ..self.ports }.mix(ports);
-        let words = F::words(source, destination).into_iter();
-        let sum = words.zip(self.addresses).fold(ports, |sum, (word, lane)| sum.wrapping_add(lane.mix(word)));
+    const fn mixed(&self, whiten: u64, addresses: u64, ports: u32, protocol: u8) -> u64 {
+        let ports = (ports as u64) << 8 | protocol as u64;
+        let sum = addresses.wrapping_add(HashLane { whiten, ..self.ports }.mix(ports));
         let state = (sum ^ (sum >> 29)).wrapping_mul(self.last);
         state ^ (state >> 32)
     }

@@ -3,6 +3,7 @@
 //! Pure, and generic over where the bytes come from: the tests run on slices the very code that the
 //! kernel runs on frames. Every refusal is a verdict.
 
+mod handed;
 mod ipv4;
 mod ipv6;
 
@@ -86,7 +87,7 @@ impl Link {
 
 /// An IP family: all that differs between IPv4 and IPv6 on a packet's way.
 pub trait Family: Copy + core::fmt::Debug + Eq + 'static {
-    type Address: Copy + core::fmt::Debug + Eq;
+    type Address: Copy + core::fmt::Debug + Eq + FromBytes + Immutable + KnownLayout;
     const ETHERTYPE: Be16;
     /// Its number as a payload of another IP header: 4 or 41.
     const PROTOCOL: u8;
@@ -94,6 +95,8 @@ pub trait Family: Copy + core::fmt::Debug + Eq + 'static {
     const HEADER: usize;
     /// All zero.
     const NOWHERE: Self::Address;
+    /// Where in the header both addresses stand, the source first.
+    const ADDRESSES: usize;
 
     /// Reads the IP header at `at`, and the TCP or UDP header behind it.
     ///

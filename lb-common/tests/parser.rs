@@ -47,6 +47,13 @@ fn assert_inside<F: Family>(frame: &[u8], packet: &Packet<F>) -> usize {
     assert_eq!(packet.destination_port().get().to_be_bytes(), ports[2..], "the destination port");
     let flags = if packet.protocol == TCP { frame[packet.transport() + 13] } else { 0 };
     assert_eq!(packet.tcp_flags, flags, "the flags");
+    assert_eq!(
+        Packet::from_words(frame, packet.words()),
+        Some(*packet),
+        "the packet, handed on and read again"
+    );
+    let early = &frame[..packet.network() + F::ADDRESSES];
+    assert_eq!(Packet::<F>::from_words(early, packet.words()), None, "not from another frame");
     end
 }
 

@@ -55,15 +55,16 @@ impl Table {
 
     /// Claims the entry of this very tag, or the one that is most ready to be taken. `None`: the table is full.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "one of eight places")]
     pub(crate) fn claim(self, settings: &Settings, tag: u64, now: Tick) -> Option<Claimed> {
         let mut best = 0;
         for (set, index) in self.set_indices(settings, tag).into_iter().enumerate() {
             let entries = maps::flow_set(self, index)?;
             for (place, entry) in entries.into_iter().enumerate() {
                 // An entry of this very tag before all others: a flow has one.
-                let ready = self.readiness(entry.word().load(), now, entry.tag() ^ tag);
                 // Of equals the first: a lookup looks into the first set first, and mostly into no other.
-                best = larger(best, ready << PLACE_BITS | (7 - (set * 4 + place)) as u64);
+                let rank = (7 - (set * 4 + place)) as u32;
+                best = self.readier(best, rank, entry.word().load(), now, entry.tag() ^ tag);
             }
         }
         if best >> PLACE_BITS == 0 {
@@ -89,36 +90,40 @@ impl Table {
         [tag as u32 & mask, (tag >> 32) as u32 & mask]
     }
 
+    /// The readier of the best entry so far and this one, which is `place`d among those that are weighed: the
+    /// place in the low [`PLACE_BITS`] bits, above them how ready it is to be taken; zero: a live flow has it.
+    #[inline(always)]
+    pub(crate) fn readier(self, best: u64, place: u32, word: FlowWord, now: Tick, difference: u64) -> u64 {
+        readier(best, (self as u32) << PLACE_BITS | place, word.word(), now.get(), difference)
+    }
+
     /// How ready an entry is to be taken; zero: a live flow has it.
     #[inline(always)]
     pub(crate) fn readiness(self, word: FlowWord, now: Tick, difference: u64) -> u64 {
-        readiness(word.word(), now.get(), difference, self as u32)
+        self.readier(0, 0, word, now, difference) >> PLACE_BITS
     }
 }
 
 /// How ready an entry is to be taken, in [`READY_BITS`] bits; zero: a live flow has it. An entry that
-/// differs by nothing is the flow's own, and readier than all others.
+/// differs by nothing is the flow's own, and readier than all others. Gives it with its place if it is readier
+/// than the best so far, and that one otherwise.
 ///
 /// A function of its own for the verifier's sake: it follows a global function once, not once for each
-/// way through the eight entries and 32 ports that are weighed.
+/// way through the eight entries and 32 ports that are weighed. It knows nothing of what one gives, so all ways
+/// through an iteration end alike; before Linux 6.2 it follows each that ends otherwise (decision 0010).
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn readiness(word: u64, now: u32, difference: u64, table: u32) -> u64 {
-    let table = if table == Table::Nat as u32 { Table::Nat } else { Table::Tracked };
+extern "C" fn readier(best: u64, place: u32, word: u64, now: u32, difference: u64) -> u64 {
+    let table = if place >> PLACE_BITS == Table::Nat as u32 { Table::Nat } else { Table::Tracked };
+    let place = place & ((1 << PLACE_BITS) - 1);
     let ready = FlowWord::from_word(word).readiness(Tick::new(now), table.idle(maps::settings()));
     let own = if difference == 0 { 1 << (READY_BITS - 1) } else { 0 };
-    own | ready.map_or(0, |ready| u64::from(ready) + 1)
+    let ready = own | ready.map_or(0, |ready| u64::from(ready) + 1);
+    best.max(ready << PLACE_BITS | u64::from(place))
 }
 
-/// [`readiness`] gives up to 2^32, and one bit above.
+/// What is weighed gives up to 2^32, and one bit above.
 const READY_BITS: u32 = 34;
 /// Beside it: which of eight entries, or which of 32 ports.
 pub(crate) const PLACE_BITS: u32 = 5;
-
-/// The larger of two numbers below 2^63, without a branch that the verifier would follow both ways.
-#[inline(always)]
-pub(crate) const fn larger(one: u64, other: u64) -> u64 {
-    let one_is_smaller = (one.wrapping_sub(other).cast_signed() >> 63).cast_unsigned();
-    one ^ ((one ^ other) & one_is_smaller)
-}

@@ -67,9 +67,7 @@ pub(crate) trait Forward: Answer + Steer {
 
 /// Offsets in the headers.
 const V4_HOP_LIMIT: usize = 8;
-const V4_SOURCE: usize = 12;
 const V6_HOP_LIMIT: usize = 7;
-const V6_SOURCE: usize = 8;
 
 impl Forward for V4 {
     #[inline(always)]
@@ -93,7 +91,7 @@ impl Forward for V4 {
         let change = Self::change(Change::new(), packet.source, source);
         let change = Self::change(change, packet.destination, destination);
         frame.write(packet.network() + Ipv4::CHECKSUM, change.apply(checksum))?;
-        Ok(frame.write(packet.network() + V4_SOURCE, [source, destination])?)
+        Ok(frame.write(packet.network() + Self::ADDRESSES, [source, destination])?)
     }
 }
 
@@ -113,7 +111,7 @@ impl Forward for V6 {
         source: Self::Address,
         destination: Self::Address,
     ) -> Result<(), Verdict> {
-        Ok(frame.write(packet.network() + V6_SOURCE, [source, destination])?)
+        Ok(frame.write(packet.network() + Self::ADDRESSES, [source, destination])?)
     }
 }
 

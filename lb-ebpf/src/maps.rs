@@ -385,16 +385,10 @@ pub(crate) fn session(index: u32) -> Option<SessionEntry> {
     SESSIONS.get_ptr_mut(index).map(SessionEntry)
 }
 
-/// What a caller in this program passed to a global function by reference: to the verifier it may be null.
-#[inline(always)]
-pub(crate) fn argument<'a, T>(reference: *const T) -> Option<&'a T> {
-    // SAFETY: only references of this program are passed so, and they outlive the call.
-    unsafe { reference.as_ref() }
-}
-
-/// The same, of what the global function writes to.
+/// What a caller in this program passed to a global function to write to: to the verifier it may be null.
 #[inline(always)]
 pub(crate) fn argument_mut<'a, T>(reference: *mut T) -> Option<&'a mut T> {
-    // SAFETY: as above; the caller keeps no other reference while the function runs.
+    // SAFETY: only places of this program are passed so; they outlive the call, and the caller keeps no other
+    // reference meanwhile.
     unsafe { reference.as_mut() }
 }

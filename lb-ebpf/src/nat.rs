@@ -21,7 +21,7 @@ use crate::{
     ended,
     flows::{Claimed, Table},
     forward::{Ending, Forward, out},
-    frame::{DESTINATION_MAC, Frame, Outside, SOURCE_MAC},
+    frame::{DESTINATION_MAC, Frame, Outside, SOURCE_MAC, opaque},
     maps,
     nat::tables::{claim_session, own, session_index, session_of, target_port, touch_flow, touch_session},
     select,
@@ -44,34 +44,33 @@ pub(crate) trait Nat: Forward {
 }
 
 impl Nat for V4 {
-    // A copy is passed: what has its address taken lies in memory from the start, in other modes too.
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        let [ring, rest] = words(listener);
-        settled(frame, packet, nat_v4(frame.context(), &{ *packet }, ring, rest))
+        let ([ring, kind], [place, rest]) = (words(listener), packet.words());
+        settled(frame, packet, nat_v4(frame.context(), ring, kind, place, rest))
     }
 }
 
 impl Nat for V6 {
     #[inline(always)]
     fn nat(frame: &Frame, packet: &Packet<Self>, listener: &Listener) -> Ending {
-        let [ring, rest] = words(listener);
-        settled(frame, packet, nat_v6(frame.context(), &{ *packet }, ring, rest))
+        let ([ring, kind], [place, rest]) = (words(listener), packet.words());
+        settled(frame, packet, nat_v6(frame.context(), ring, kind, place, rest))
     }
 }
 
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn nat_v4(context: *mut xdp_md, packet: *const Packet<V4>, ring: u64, rest: u64) -> u64 {
-    translate(context, packet, listener([ring, rest]))
+extern "C" fn nat_v4(context: *mut xdp_md, ring: u64, kind: u64, place: u64, rest: u64) -> u64 {
+    translate::<V4>(Handed { context, words: [place, rest] }, &listener([ring, kind]))
 }
 
 #[expect(unsafe_code, reason = "the verifier knows a global function by its symbol")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn nat_v6(context: *mut xdp_md, packet: *const Packet<V6>, ring: u64, rest: u64) -> u64 {
-    translate(context, packet, listener([ring, rest]))
+extern "C" fn nat_v6(context: *mut xdp_md, ring: u64, kind: u64, place: u64, rest: u64) -> u64 {
+    translate::<V6>(Handed { context, words: [place, rest] }, &listener([ring, kind]))
 }
 
 /// What of a listener matters here, in registers: the stack is short. Kinds and keys are small numbers.
@@ -85,27 +84,46 @@ fn words(listener: &Listener) -> [u64; 2] {
 /// The inverse of [`words`].
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the fields of `words`")]
-const fn listener([ring, rest]: [u64; 2]) -> Listener {
+const fn listener([ring, kind]: [u64; 2]) -> Listener {
     Listener {
-        kind: rest as u16 as u32,
-        key: (rest >> 16) as u16 as u32,
+        kind: kind as u16 as u32,
+        key: (kind >> 16) as u16 as u32,
         ring: ring as u32,
         slots: (ring >> 32) as u32,
-        first_port: (rest >> 32) as u16,
-        last_port: (rest >> 48) as u16,
+        first_port: (kind >> 32) as u16,
+        last_port: (kind >> 48) as u16,
         ..Listener::NOTHING
     }
 }
 
-/// The verifier takes no caller's word: the reference may be null to it, the offsets anything.
-#[inline(always)]
-fn translate<F: Forward>(context: *mut xdp_md, packet: *const Packet<F>, listener: Listener) -> u64 {
-    let Some(packet) = maps::argument(packet) else { return ended(Err(Verdict::BadMap)).pack() };
-    let frame = Frame::new(context);
-    if listener.kind == KIND_NAT_RETURN {
-        return ended(from_target(frame, packet, &listener)).pack();
+/// A packet that the caller parsed.
+///
+/// Its facts are read anew by each stage that needs them: beside the search for a session they would lie on the
+/// stack, of which the kernel gives the whole chain of calls 512 bytes (decision 0010).
+#[derive(Clone, Copy)]
+struct Handed {
+    context: *mut xdp_md,
+    words: [u64; 2],
+}
+
+impl Handed {
+    /// In words that the compiler does not know to be those of the last time, or it would keep what they say.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a register holds a word")]
+    fn read<F: Family>(self) -> Result<(Frame, Packet<F>), Verdict> {
+        let frame = Frame::new(self.context);
+        let words = self.words.map(|word| opaque(word as usize) as u64);
+        let packet = Packet::from_words(&frame, words).ok_or(Verdict::Truncated)?;
+        Ok((frame, packet))
     }
-    match to_target(frame, packet, &listener) {
+}
+
+#[inline(always)]
+fn translate<F: Forward>(packet: Handed, listener: &Listener) -> u64 {
+    if listener.kind == KIND_NAT_RETURN {
+        return ended(from_target::<F>(packet, listener)).pack();
+    }
+    match to_target::<F>(packet, listener) {
         Ok(ending) => ending.pack(),
         Err(Refusal::Verdict(verdict)) => ended(Err(verdict)).pack(),
         Err(Refusal::LargerThan(largest)) => {
@@ -149,23 +167,21 @@ impl From<Outside> for Refusal {
 
 /// A client's packet, on to the target.
 #[inline(always)]
-fn to_target<F: Forward>(
-    mut frame: Frame,
-    packet: &Packet<F>,
-    listener: &Listener,
-) -> Result<Ending, Refusal> {
+fn to_target<F: Forward>(handed: Handed, listener: &Listener) -> Result<Ending, Refusal> {
     let settings = maps::settings();
-    let tag = settings.keys.flow(packet);
+    let (_, packet) = handed.read::<F>()?;
+    let tag = settings.keys.flow(&packet);
     let now = maps::now();
-    let known = match known(settings, packet, tag, now)? {
+    let known = match known(settings, &packet, tag, now)? {
         Some(known) => known,
-        None => open(&frame, settings, packet, listener, tag, now)?,
+        None => open::<F>(handed, settings, listener, tag, now)?,
     };
+    let (mut frame, packet) = handed.read::<F>()?;
     let Known { id, target, port, opens } = known;
     let (source, destination) = (F::from_words(target.source), F::from_words(target.destination));
-    let ports = ports(Be16::new(port), target_port(target, packet));
-    F::hop(&mut frame, packet)?;
-    rewrite(&mut frame, packet, source, destination, ports)?;
+    let ports = ports(Be16::new(port), target_port(target, &packet));
+    F::hop(&mut frame, &packet)?;
+    rewrite(&mut frame, &packet, source, destination, ports)?;
     frame.link(target.link)?;
     let action = out(frame.ingress(), target.interface)?;
     Ok(Ending { line: target_line(id, Direction::ToTarget), opens, action })
@@ -173,11 +189,8 @@ fn to_target<F: Forward>(
 
 /// A target's packet, back to the client.
 #[inline(always)]
-fn from_target<F: Forward>(
-    mut frame: Frame,
-    packet: &Packet<F>,
-    listener: &Listener,
-) -> Result<Ending, Verdict> {
+fn from_target<F: Forward>(handed: Handed, listener: &Listener) -> Result<Ending, Verdict> {
+    let (mut frame, packet) = handed.read::<F>()?;
     let port = packet.destination_port().get();
     if port < listener.first_port || port > listener.last_port {
         return Err(Verdict::NotOurs);
@@ -192,7 +205,7 @@ fn from_target<F: Forward>(
     if session.tag != back || !word.live(now, &settings.nat_idle) {
         return Err(Verdict::NatNoFlow);
     }
-    hops(packet)?;
+    hops(&packet)?;
     let state = word.state().from_target(packet.tcp_flags);
     if state != word.state() || now != word.seen() {
         let touched = word.touched(now, state);
@@ -200,8 +213,8 @@ fn from_target<F: Forward>(
         touch_flow::<F>(settings, session, packet.protocol, touched);
     }
     let (client, vip) = (F::from_words(session.client), F::from_words(session.vip));
-    F::hop(&mut frame, packet)?;
-    rewrite(&mut frame, packet, vip, client, ports(session.vip_port, session.client_port))?;
+    F::hop(&mut frame, &packet)?;
+    rewrite(&mut frame, &packet, vip, client, ports(session.vip_port, session.client_port))?;
     let ingress = frame.ingress();
     let own = if ingress == session.interface {
         frame.mac(DESTINATION_MAC)?
@@ -252,42 +265,39 @@ fn known<F: Forward>(
 /// Makes both entries of a new flow.
 #[inline(always)]
 fn open<F: Forward>(
-    frame: &Frame,
+    handed: Handed,
     settings: &Settings,
-    packet: &Packet<F>,
     listener: &Listener,
     tag: u64,
     now: Tick,
 ) -> Result<Known, Refusal> {
-    let (id, target) = select::target(listener, packet, tag)?;
-    fits(packet, target)?;
-    let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
-    let state = state.to_target(packet.tcp_flags);
+    let (_, packet) = handed.read::<F>()?;
+    let (id, target) = select::target(listener, &packet, tag)?;
+    fits(&packet, target)?;
     let Claimed { entry, index: _ } = Table::Nat.claim(settings, tag, now).ok_or(Verdict::NatTableFull)?;
-    let session = Session {
-        tag: 0,
-        word: 0,
-        client: F::to_words(packet.source),
-        vip: F::to_words(packet.destination),
-        client_port: packet.source_port(),
-        vip_port: packet.destination_port(),
-        interface: frame.ingress(),
-        gateway: frame.mac(SOURCE_MAC)?,
+    let claimed = claim_session::<F>(handed, settings, target, tag, now);
+    let Some((place, word)) = claimed.and_then(|(place, back, port)| {
+        let (frame, packet) = handed.read::<F>().ok()?;
+        place.fill(Session {
+            tag: back,
+            word: 0,
+            client: F::to_words(packet.source),
+            vip: F::to_words(packet.destination),
+            client_port: packet.source_port(),
+            vip_port: packet.destination_port(),
+            interface: frame.ingress(),
+            gateway: frame.mac(SOURCE_MAC).ok()?,
+        });
+        let state = if packet.protocol == UDP { FlowState::NEW_UDP } else { FlowState::NEW_TCP };
+        Some((place, FlowWord::new(id, port, now, state.to_target(packet.tcp_flags))))
+    }) else {
+        entry.word().store(FlowWord::FREE);
+        return Err(Verdict::NatPortsExhausted.into());
     };
-    match claim_session(settings, packet, target, tag, now) {
-        Some((place, back, port)) => {
-            let word = FlowWord::new(id, port, now, state);
-            place.fill(Session { tag: back, ..session });
-            place.word().store(word);
-            entry.set_tag(tag);
-            entry.word().store(word);
-            Ok(Known { id, target, port, opens: true })
-        }
-        None => {
-            entry.word().store(FlowWord::FREE);
-            Err(Verdict::NatPortsExhausted.into())
-        }
-    }
+    place.word().store(word);
+    entry.set_tag(tag);
+    entry.word().store(word);
+    Ok(Known { id, target, port: word.port(), opens: true })
 }
 
 /// Whether the packet can go to the target at all. Asked before anything is remembered of it: what is

@@ -1,6 +1,6 @@
 //! Listeners on port ranges: an address's list of them, out of line.
 
-use core::ops::ControlFlow;
+use core::{ops::ControlFlow, ptr};
 
 use lb_common::{
     maps::{KIND_RANGES, Listener, ListenerKeyV4, ListenerKeyV6},
@@ -8,7 +8,7 @@ use lb_common::{
     wire::{Be16, Be32},
 };
 
-use crate::maps;
+use crate::{frame::opaque, maps};
 
 /// A family whose lists are searched by a function of its own.
 pub(crate) trait Ranges: Family {
@@ -21,7 +21,7 @@ impl Ranges for V4 {
     #[inline(always)]
     fn within(packet: &Packet<Self>, list: Listener) -> Option<Listener> {
         let mut found = list;
-        let there = ranges_v4(packet.destination.raw(), end(packet), words(list), &raw mut found);
+        let there = ranges_v4(packet.destination.raw(), end(packet), words(list), whole(&mut found));
         (there != 0).then_some(found)
     }
 }
@@ -30,9 +30,16 @@ impl Ranges for V6 {
     #[inline(always)]
     fn within(packet: &Packet<Self>, list: Listener) -> Option<Listener> {
         let ([first, last], mut found) = (packet.destination, list);
-        let there = ranges_v6(first, last, end(packet), words(list), &raw mut found);
+        let there = ranges_v6(first, last, end(packet), words(list), whole(&mut found));
         (there != 0).then_some(found)
     }
+}
+
+/// The same place, of which the compiler does not know that nobody reads all of it: before Linux 6.3 the verifier
+/// demands that what a global function is given is written, to the last byte.
+#[inline(always)]
+fn whole(found: &mut Listener) -> *mut Listener {
+    ptr::with_exposed_provenance_mut(opaque(ptr::from_mut(found).expose_provenance()))
 }
 
 /// Port, in host order, and protocol.

@@ -1,5 +1,7 @@
 //! IPv4 (RFC 791).
 
+use core::mem::offset_of;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{Bytes, Family, ICMP, Packet, transport};
@@ -74,6 +76,7 @@ impl Family for V4 {
     const PROTOCOL: u8 = 4;
     const HEADER: usize = size_of::<Ipv4>();
     const NOWHERE: Be32 = Be32::new(0);
+    const ADDRESSES: usize = offset_of!(Ipv4, source);
 
     #[inline(always)]
     fn parse<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packet<Self>, Verdict> {

@@ -1,5 +1,7 @@
 //! IPv6 and its extension headers (RFC 8200).
 
+use core::mem::offset_of;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{Bytes, Family, Packet, TCP, UDP, transport};
@@ -53,6 +55,7 @@ impl Family for V6 {
     const PROTOCOL: u8 = 41;
     const HEADER: usize = size_of::<Ipv6>();
     const NOWHERE: AddressWords = [0; 2];
+    const ADDRESSES: usize = offset_of!(Ipv6, source);
 
     #[inline(always)]
     #[expect(

@@ -10,8 +10,9 @@ use lb_common::{
 };
 
 use crate::{
-    flows::{PLACE_BITS, Table, larger},
+    flows::{PLACE_BITS, Table},
     maps::{self, SessionEntry},
+    nat::Handed,
 };
 
 /// How many ports a new flow tries. With three quarters of the sessions live, one in 10,000 finds none.
@@ -26,21 +27,14 @@ const NOT_OWN: u64 = 1;
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "masked to the number of an attempt")]
 pub(super) fn claim_session<F: Family>(
+    handed: Handed,
     settings: &Settings,
-    packet: &Packet<F>,
     target: &Target,
     tag: u64,
     now: Tick,
 ) -> Option<(SessionEntry, u64, u16)> {
-    let mut best = 0;
-    for attempt in 0..TRIES {
-        let entry = session_of(settings, packet, target, nth_port(settings, tag, attempt))?.0;
-        let ready = Table::Nat.readiness(entry.word().load(), now, NOT_OWN);
-        best = larger(best, ready << PLACE_BITS | u64::from(attempt));
-        if ready > u64::from(u32::MAX) {
-            break;
-        }
-    }
+    let best = readiest::<F>(handed, settings, target, tag, now)?;
+    let (_, packet) = &handed.read::<F>().ok()?;
     // The first port's session may be this flow's own, when two CPUs saw its first packets at once.
     let attempt = if own(session_of(settings, packet, target, nth_port(settings, tag, 0))?, packet) {
         0
@@ -54,6 +48,32 @@ pub(super) fn claim_session<F: Family>(
     let word = entry.word().load();
     let ready = own((entry, back), packet) || Table::Nat.readiness(word, now, NOT_OWN) != 0;
     (ready && entry.word().swap(word, FlowWord::claimed(now))).then_some((entry, back, port))
+}
+
+/// The try whose session is readiest to be taken, as [`Table::readier`] gives it.
+#[inline(always)]
+fn readiest<F: Family>(
+    handed: Handed,
+    settings: &Settings,
+    target: &Target,
+    tag: u64,
+    now: Tick,
+) -> Option<u64> {
+    let (_, packet) = handed.read::<F>().ok()?;
+    let (from, to) = (F::from_words(target.destination), F::from_words(target.source));
+    let addresses = settings.keys.addresses::<F>(from, to);
+    let (from, protocol) = (target_port(target, &packet), packet.protocol);
+    let mut best = 0;
+    for attempt in 0..TRIES {
+        let ports = ports(from, Be16::new(nth_port(settings, tag, attempt)));
+        let back = settings.keys.back_between(addresses, ports, protocol);
+        let word = maps::session(session_index(settings, back))?.word().load();
+        best = Table::Nat.readier(best, attempt, word, now, NOT_OWN);
+        if best >> PLACE_BITS > u64::from(u32::MAX) {
+            break;
+        }
+    }
+    Some(best)
 }
 
 /// The session, and the reply's hash, of a flow that the node sends from `port`.
