@@ -20,6 +20,8 @@ pub enum Event {
     Routed { address: IpAddr, route: Result<NextHop, NoRoute> },
     /// The program could not record a flow of a slot that learns.
     NotRecorded,
+    /// What was decided did not reach the maps, or not all of it.
+    NotWritten,
     /// The tables of flows were looked through.
     Swept(Swept),
 }

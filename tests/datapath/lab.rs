@@ -81,7 +81,12 @@ impl Lab {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let kernel = Kernel::load(SIZES, &settings).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+        Self::sized(SIZES, settings)
+    }
+
+    /// With tables of other sizes than most tests need; as many targets.
+    pub(crate) fn sized(sizes: Sizes, settings: Settings) -> Self {
+        let kernel = Kernel::load(sizes, &settings).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
         let counters = kernel.counters(counter_lines(SIZES.targets)).expect("read the counters");
         // Not from the map's start, so that a ring's own start is seen to count.
         let mut lab = Self { kernel, settings, counters, free_slot: 5 };

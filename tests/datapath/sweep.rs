@@ -1,9 +1,17 @@
 //! The daemon's sweeps, which look through the tables while packets go on.
 
-use lb_common::slot::{Slot, SlotState};
-use pointsman::config::checked::Protocol::Tcp;
+use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Node, to_target};
+use aya::maps::Array;
+use lb_common::{
+    flow::{FlowState, FlowWord},
+    ids::TargetId,
+    maps::{Flow, FlowSet, Settings},
+    slot::{Slot, SlotState},
+};
+use pointsman::{config::checked::Protocol::Tcp, dataplane::load::Sizes};
+
+use crate::lab::{Lab, Node, SIZES, now, settings, to_target};
 use crate::packet::{ACK, syn, tcp};
 
 /// The ticks that a flow's last packet is ahead of the clock that a sweep read when it began.
@@ -45,4 +53,35 @@ fn a_nat_flow_that_spoke_after_a_sweep_read_its_clock_lives_on() {
         lab.comes_back(&node, &reply, &packet);
         lab.goes_on(&node, &packet.flags(ACK), port);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn timed(lab: &mut Lab) -> (usize, Duration) {
+    let begin = Instant::now();
+    let found = lab.tracked().len();
+    (found, begin.elapsed())
+}
+
+#[test]
+fn a_sweep_reads_the_blocks_that_are_marked_and_no_others() {
+    let sizes = Sizes { tracked_flows: 1 << 20, ..SIZES };
+    let mut lab = Lab::sized(sizes, Settings { tracked_sets_mask: sizes.tracked_sets() - 1, ..settings() });
+    let (found, empty) = timed(&mut lab);
+    assert_eq!(found, 0);
+
+    let (id, seen) = (TargetId::new(1).expect("an id"), now());
+    let mut sets: Array<_, FlowSet> = lab.table("TRACKED");
+    for index in 0..sizes.tracked_sets() {
+        let mark = u16::try_from(index % 700).expect("a slot's mark");
+        let word = FlowWord::new(id, mark, seen, FlowState::NEW_TCP.tracked(0)).word();
+        sets.set(index, FlowSet { flows: [Flow { tag: u64::from(index), word }; 4] }, 0).expect("in the map");
+    }
+    assert_eq!(timed(&mut lab).0, 0, "no block is marked");
+    let mut blocks: Array<_, u64> = lab.table("TRACKED_BLOCKS");
+    blocks.set(7, 1, 0).expect("in the map");
+    assert_eq!(timed(&mut lab).0, 64, "a block is 64 sets");
+    (0..sizes.tracked_blocks()).for_each(|block| blocks.set(block, 1, 0).expect("in the map"));
+    let (found, full) = timed(&mut lab);
+    assert_eq!((found, lab.kernel().tracked().live()), (700, 1 << 20));
+    println!("an empty table of 2^20 flows: {empty:.2?}; a full one: {full:.2?}");
 }

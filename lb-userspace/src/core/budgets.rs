@@ -8,15 +8,17 @@ use std::{
 
 use super::{
     desired::{Want, desired},
+    member::Member,
     plan::Step,
     sample::{address, config, name, start},
     shadow::Shadow,
+    slots::Live,
     state::State,
 };
 use crate::{
     config::checked::{Config, Forwarding},
     dataplane::{Dataplane as _, carry_out, fake::Fake},
-    event::{Event, Outcome, TargetKey},
+    event::{Event, Outcome, Swept, TargetKey},
 };
 
 const SLOTS: u32 = 65_537;
@@ -108,4 +110,40 @@ fn a_change_in_one_group_costs_the_others_next_to_nothing() {
     let (again, idle) = time(|| shadow.plan(&want));
     assert_eq!(again, []);
     hold(&[("ring and 10,000 lines", desired, 10), ("plan", planned, 5), ("plan of nothing", idle, 5)]);
+}
+
+/// A shared machine fails: slots of all groups are in motion, and there are records of each.
+#[test]
+fn a_sweep_costs_each_of_a_thousand_groups_its_own_records_only() {
+    const GROUPS: usize = 1_000;
+    let mut all = config();
+    (all.limits.slots, all.limits.targets) = (101 * 1_000, 100_000);
+    for group in 0..GROUPS {
+        let addresses: Vec<String> =
+            (0..4).map(|number| format!("10.{}.{}.{number}", group / 250, group % 250)).collect();
+        let targets: Vec<(&str, u16)> = addresses.iter().map(|text| (text.as_str(), 1)).collect();
+        all = all.group(&format!("g{group}"), Forwarding::Ipip, 101, &targets);
+    }
+    let mut state = State::new(all.clone(), start());
+    desired(&mut state, start());
+    for group in all.target_groups.values_mut() {
+        group.targets.values_mut().next().unwrap().weight = 0;
+    }
+    state.on(Event::Configured(Box::new(all)), start());
+    desired(&mut state, start());
+    // Without listeners no window is waited for.
+    let later = start() + Duration::from_secs(3);
+    desired(&mut state, later);
+    let pinned = |state: &State| state.groups().values().map(|group| group.counts().pinned).sum::<usize>();
+    let before = pinned(&state);
+    assert!(before > 20 * GROUPS, "{before} slots are pinned");
+
+    let ids = state.groups().values().flat_map(|group| group.members().values().filter_map(Member::id));
+    let tracked = ids.flat_map(|id| (0..25).map(move |mark| (id, mark))).collect();
+    let live = Live { tracked, ..Live::default() };
+    println!("{} targets and marks of {before} slots", live.tracked.len());
+    let began = later + Duration::from_secs(3);
+    let (_, took) = time(|| state.on(Event::Swept(Swept { began, live }), began));
+    assert!(pinned(&state) < before, "slots of no record are released");
+    hold(&[("a sweep's end", took, 50)]);
 }

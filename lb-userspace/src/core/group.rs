@@ -16,7 +16,7 @@ use super::{
     places::{self, Registered},
     ring::{self, Ring, Seat},
     siphash::Key,
-    slots::{Counts, Live, REACHES, Slots},
+    slots::{Counts, REACHES, Slots},
     transition::Windows,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub struct Group {
     /// `None` while there is no room.
     extent: Option<Extent>,
     members: BTreeMap<TargetAddress, Member>,
-    /// Removed, but their flows go on. They keep their ids until nobody is left on them.
+    /// Removed. They keep their ids until no slot and no record names them.
     leaving: BTreeMap<TargetAddress, Leaving>,
     steering_key: SteeringKey,
     /// Its slots track their flows when they change; `nat` knows its flows anyway.
@@ -54,8 +54,18 @@ pub struct Group {
 /// A target that was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaving {
-    pub id: TargetId,
+    id: TargetId,
+    /// Its flows go on. Of one that was dead, records may be left all the same: a new connection of the same tuple
+    /// must not meet them in a slot that is taken for steady.
+    serves: bool,
+    /// When slots changed last: one may have named it until then.
     since: Instant,
+}
+
+impl Leaving {
+    pub const fn serves(&self) -> bool {
+        self.serves
+    }
 }
 
 /// What a configuration changed in a group.
@@ -101,10 +111,7 @@ impl Group {
         for (address, member) in self.members.extract_if(.., |address, _| !targets.contains_key(address)) {
             reconfigured.removed.push(address);
             let serves = self.fail_open || !member.is_unhealthy();
-            match member.id {
-                Some(id) if serves => drop(self.leaving.insert(address, Leaving { id, since: now })),
-                id => reconfigured.ids.extend(id),
-            }
+            self.leaving.extend(member.id.map(|id| (address, Leaving { id, serves, since: now })));
         }
         for (address, target) in targets {
             if let Some(member) = self.members.get_mut(address) {
@@ -223,7 +230,11 @@ impl Group {
             self.slots.turn(&ring, self.tracked, self.windows, |id| serving.contains(&id), now);
         }
         self.stale = false;
-        !Arc::ptr_eq(&before, self.slots.words())
+        let turned = !Arc::ptr_eq(&before, self.slots.words());
+        if turned {
+            self.leaving.values_mut().for_each(|leaving| leaving.since = now);
+        }
+        turned
     }
 
     /// The ring of those who get new flows.
@@ -246,6 +257,12 @@ impl Group {
         self.slots.prolong(self.windows, now);
     }
 
+    /// The maps may not hold what was decided.
+    pub(super) fn begin_again(&mut self, now: Instant) {
+        self.slots.begin_again(self.windows, now);
+        self.leaving.values_mut().for_each(|leaving| leaving.since = now);
+    }
+
     /// A sweep ended. Says whether slots were released, and which ids nobody needs any more.
     pub(super) fn swept(&mut self, swept: &Swept, now: Instant) -> (bool, Vec<TargetId>) {
         let Swept { began, live } = swept;
@@ -256,7 +273,7 @@ impl Group {
         }
         let held = self.slots.named();
         let gone = |leaving: &Leaving| {
-            leaving.since + REACHES <= *began && !held.contains(&leaving.id) && !lives(live, leaving.id)
+            leaving.since + REACHES <= *began && !held.contains(&leaving.id) && !live.names(leaving.id)
         };
         let gone = self.leaving.extract_if(.., |_, leaving| gone(leaving));
         (released, gone.map(|(_, leaving)| leaving.id).collect())
@@ -268,7 +285,9 @@ impl Group {
             let serves = self.fail_open || !member.is_unhealthy();
             Some((*address, member.id?, serves, member.seated))
         });
-        members.chain(self.leaving.iter().map(|(address, leaving)| (*address, leaving.id, true, false)))
+        members.chain(
+            self.leaving.iter().map(|(address, leaving)| (*address, leaving.id, leaving.serves, false)),
+        )
     }
 
     fn serving(&self) -> BTreeSet<TargetId> {
@@ -305,11 +324,6 @@ impl Group {
     pub const fn fails_open(&self) -> bool {
         self.fail_open
     }
-}
-
-/// Whether a live flow is recorded on the target.
-fn lives(live: &Live, id: TargetId) -> bool {
-    live.nat.contains(&id) || live.tracked.range((id, 0)..=(id, u16::MAX)).next().is_some()
 }
 
 impl Reconfigured {

@@ -14,10 +14,11 @@ use lb_common::{
 
 use super::{
     ring::Ring,
-    transition::{self, Windows},
+    transition::{self, Begun, Windows},
 };
 
-/// Until what was decided has certainly reached the program: a write that fails is tried again every second.
+/// Until what was decided has reached the program, and what the program could not do is known here: it is asked every
+/// second. A write that fails begins it again ([`Slots::begin_again`]).
 pub(super) const REACHES: Duration = Duration::from_secs(2);
 
 /// What a sweep found: whose records live. The marks say of which slots ([`slot_mark`]).
@@ -26,6 +27,18 @@ pub struct Live {
     pub tracked: BTreeSet<(TargetId, u16)>,
     /// Targets with live flows of `nat`.
     pub nat: BTreeSet<TargetId>,
+}
+
+impl Live {
+    /// Records of tracked flows on this target.
+    fn of(&self, id: TargetId) -> impl Iterator<Item = &(TargetId, u16)> {
+        self.tracked.range((id, 0)..=(id, u16::MAX))
+    }
+
+    /// Whether a flow lives on this target.
+    pub(super) fn names(&self, id: TargetId) -> bool {
+        self.nat.contains(&id) || self.of(id).next().is_some()
+    }
 }
 
 /// How many slots are in which state.
@@ -38,10 +51,30 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
     words: Ring,
-    /// Of slots that are not steady: since when they learn, or are pinned.
-    since: BTreeMap<u32, Instant>,
+    /// Of slots that are not steady.
+    since: BTreeMap<u32, Since>,
     /// When the next one has learnt long enough.
     due: Option<Instant>,
+}
+
+/// Since when a slot learns, or is pinned.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    changed: Instant,
+    /// And every TCP flow that spoke in it was recorded.
+    complete: Instant,
+}
+
+impl Since {
+    const fn at(now: Instant) -> Self {
+        Self { changed: now, complete: now }
+    }
+
+    /// A TCP window is whole only when nobody can have been missed in it. Datagrams do not wait for that: from the end
+    /// of their window on a drained target gets no new ones (P2).
+    fn begun(self) -> Begun {
+        Begun { tcp: self.complete + REACHES, udp: self.changed }
+    }
 }
 
 impl Slots {
@@ -83,9 +116,9 @@ impl Slots {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
-        let aged = |(place, since): (&u32, &Instant)| {
+        let aged = |(place, since): (&u32, &Since)| {
             let held = self.word(*place);
-            let next = transition::aged(held, now.saturating_duration_since(*since), windows);
+            let next = transition::aged(held, since.begun(), windows, now);
             (held != next).then_some((*place as usize, next))
         };
         let moved = self.since.iter().filter_map(aged).collect();
@@ -93,14 +126,16 @@ impl Slots {
         self.reckon(windows);
     }
 
-    /// A flow could not be recorded: the window of every slot that learns begins again, for only a whole one without
-    /// such a flow tells that who is not recorded has ended.
+    /// A flow could not be recorded: the TCP window of every slot that learns begins again, for only a whole one
+    /// without such a flow tells that who is not recorded has ended.
     pub(super) fn prolong(&mut self, windows: Windows, now: Instant) {
-        let learning = self
-            .since
-            .iter_mut()
-            .filter(|(place, _)| self.words.get(**place as usize).is_some_and(|slot| learns(*slot)));
-        learning.for_each(|(_, since)| *since = now);
+        self.since.values_mut().for_each(|since| since.complete = now);
+        self.reckon(windows);
+    }
+
+    /// The program does not know yet what was decided: nothing of it has begun.
+    pub(super) fn begin_again(&mut self, windows: Windows, now: Instant) {
+        self.since.values_mut().for_each(|since| *since = Since::at(now));
         self.reckon(windows);
     }
 
@@ -116,17 +151,18 @@ impl Slots {
         if self.since.is_empty() {
             return false;
         }
+        // Looked up by our targets: there may be a thousand groups, and records of all of them.
         let mut holders: BTreeMap<u16, BTreeSet<TargetId>> = BTreeMap::new();
-        for (id, mark) in live.tracked.iter().filter(|(id, _)| ours.contains(id)) {
+        for (id, mark) in ours.iter().flat_map(|id| live.of(*id)) {
             holders.entry(*mark).or_default().insert(*id);
         }
         let held_by_another = |place: u32, current: Option<TargetId>| {
             holders.get(&slot_mark(place)).is_some_and(|ids| ids.iter().any(|id| Some(*id) != current))
         };
-        let free = |(place, since): (&u32, &Instant)| {
+        let free = |(place, since): (&u32, &Since)| {
             let held = self.word(*place);
             let next = transition::released(held);
-            let settled = *since + REACHES <= began;
+            let settled = since.changed + REACHES <= began;
             (held != next && settled && !held_by_another(*place, held.current()))
                 .then_some((*place as usize, next))
         };
@@ -167,7 +203,7 @@ impl Slots {
             if next.state() == SlotState::Steady {
                 self.since.remove(&index);
             } else if !goes_on_learning(*word, next) {
-                self.since.insert(index, now);
+                self.since.insert(index, Since::at(now));
             }
             *word = next;
         }
@@ -176,9 +212,8 @@ impl Slots {
 
     /// When something must be looked at again.
     fn reckon(&mut self, windows: Windows) {
-        let ends =
-            |(place, since): (&u32, &Instant)| Some(*since + transition::window(self.word(*place), windows)?);
-        self.due = self.since.iter().filter_map(ends).min();
+        let due = |(place, since): (&u32, &Since)| transition::due(self.word(*place), since.begun(), windows);
+        self.due = self.since.iter().filter_map(due).min();
     }
 }
 

@@ -61,6 +61,10 @@ impl State {
                 self.groups.values_mut().for_each(|group| group.prolong(now));
                 Vec::new()
             }
+            Event::NotWritten => {
+                self.groups.values_mut().for_each(|group| group.begin_again(now));
+                Vec::new()
+            }
             Event::Swept(swept) => {
                 self.swept(&swept, now);
                 Vec::new()

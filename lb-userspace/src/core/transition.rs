@@ -1,7 +1,7 @@
 //! What becomes of a slot: when the ring wants another target there, when time passes, when nobody is left on a
 //! former target. `lb_common::slot` has the picture, `lb_common::track` what packets meet in each state.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lb_common::{
     ids::TargetId,
@@ -42,18 +42,24 @@ pub fn next(held: Slot, wanted: Option<TargetId>, serves: impl Fn(TargetId) -> b
     }
 }
 
-/// After it has learnt for so long. A flow that was silent all that time counts as ended, as with the NLB's
-/// idle timeout.
-pub fn aged(held: Slot, learnt: Duration, windows: Windows) -> Slot {
-    let over = |window: Option<Duration>| window.is_none_or(|window| learnt >= window);
-    let knows_udp = windows.udp.is_some_and(|window| learnt >= window);
-    match (held.state(), over(windows.tcp)) {
-        (SlotState::Learning, true) if over(windows.udp) => pinned(held),
-        (SlotState::Learning, _) if knows_udp => {
+/// From when the windows of a slot that learns count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    pub tcp: Instant,
+    pub udp: Instant,
+}
+
+/// After time has passed. A flow that was silent for a whole window counts as ended, as with the NLB's idle timeout.
+pub fn aged(held: Slot, begun: Begun, windows: Windows, now: Instant) -> Slot {
+    let over = |from: Instant, window: Option<Duration>| window.is_none_or(|window| from + window <= now);
+    let (tcp, udp) = (over(begun.tcp, windows.tcp), over(begun.udp, windows.udp));
+    match held.state() {
+        SlotState::Learning if tcp && udp => pinned(held),
+        SlotState::Learning if udp && windows.udp.is_some() => {
             Slot::new(SlotState::LearningTcp, held.current(), held.former())
         }
-        (SlotState::LearningTcp, true) => pinned(held),
-        (SlotState::Steady | SlotState::Pinned | SlotState::Learning | SlotState::LearningTcp, _) => held,
+        SlotState::LearningTcp if tcp => pinned(held),
+        SlotState::Steady | SlotState::Pinned | SlotState::Learning | SlotState::LearningTcp => held,
     }
 }
 
@@ -61,11 +67,12 @@ const fn pinned(held: Slot) -> Slot {
     Slot::new(SlotState::Pinned, held.current(), None)
 }
 
-/// When a slot that learns is to be looked at again, from when it began.
-pub fn window(held: Slot, windows: Windows) -> Option<Duration> {
+/// When a slot that learns is to be looked at again.
+pub fn due(held: Slot, begun: Begun, windows: Windows) -> Option<Instant> {
+    let tcp = begun.tcp + windows.tcp.unwrap_or_default();
     match held.state() {
-        SlotState::Learning => Some(windows.udp.or(windows.tcp).unwrap_or_default()),
-        SlotState::LearningTcp => Some(windows.tcp.unwrap_or_default()),
+        SlotState::Learning => Some(windows.udp.map_or(tcp, |window| begun.udp + window)),
+        SlotState::LearningTcp => Some(tcp),
         SlotState::Steady | SlotState::Pinned => None,
     }
 }

@@ -248,6 +248,7 @@ impl Daemon {
     /// After a write that failed nothing is certain but what the maps say; the next tick plans from that.
     fn recover(&mut self, interrupted: &dataplane::Interrupted) {
         self.settled = None;
+        self.hear(Event::NotWritten);
         let error = anyhow::Error::msg(interrupted.to_string());
         tracing::error!(%error, cause = %interrupted.error, "the maps are not as they should be; trying again");
         match self.kernel.have() {

@@ -116,7 +116,12 @@ impl Facts<'_> {
             fail_open: group.fails_open(),
             learning_slots: counts.learning,
             pinned_slots: counts.pinned,
-            leaving: group.leaving().keys().map(|it| SocketAddr::new(it.address, it.port)).collect(),
+            leaving: group
+                .leaving()
+                .iter()
+                .filter(|(_, it)| it.serves())
+                .map(|(it, _)| SocketAddr::new(it.address, it.port))
+                .collect(),
             listeners: listeners
                 .filter(|(_, listener)| listener.target_group == *name)
                 .map(|(name, _)| name.to_string())

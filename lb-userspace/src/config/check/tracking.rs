@@ -2,10 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use super::values::exact;
 use crate::config::{
     checked::Tracking,
     faults::{Checked, Faults, Placed},
-    raw::RawTracking,
+    raw::{RawDuration, RawTracking},
     read::Field,
 };
 
@@ -29,8 +30,10 @@ pub(super) fn check(raw: Option<RawTracking>, faults: &mut Faults) -> Checked<Tr
     let learning_window = learning_window.within_or(seconds(1)..=day, usual.learning_window, faults);
     let udp_learning_window =
         udp_learning_window.within_or(seconds(0)..=day, usual.udp_learning_window, faults);
-    let tcp_idle_timeout = tcp_idle_timeout.within_or(seconds(10)..=day, usual.tcp_idle_timeout, faults);
-    let udp_idle_timeout = udp_idle_timeout.within_or(seconds(1)..=day, usual.udp_idle_timeout, faults);
+    let tcp_idle_timeout =
+        remembers(tcp_idle_timeout, seconds(10), usual.tcp_idle_timeout, &learning_window, faults);
+    let udp_idle_timeout =
+        remembers(udp_idle_timeout, seconds(1), usual.udp_idle_timeout, &udp_learning_window, faults);
     Ok(Tracking {
         flows: flows?,
         new_flows_per_second: rate?.value,
@@ -39,6 +42,32 @@ pub(super) fn check(raw: Option<RawTracking>, faults: &mut Faults) -> Checked<Tr
         tcp_idle_timeout: tcp_idle_timeout?.value,
         udp_idle_timeout: udp_idle_timeout?.value,
     })
+}
+
+/// An idle timeout. At least as long as the window: were a record forgotten while its slot still learns, its flow would be
+/// taken for one that is older than the change, and sent to the former target.
+fn remembers(
+    raw: Field<Placed<RawDuration>>,
+    least: Duration,
+    usual: Duration,
+    window: &Checked<Placed<Duration>>,
+    faults: &mut Faults,
+) -> Checked<Placed<Duration>> {
+    let day = Duration::from_secs(86_400);
+    // A window that was refused measures nothing.
+    let Ok(window) = window else { return raw.within_or(least..=day, usual, faults) };
+    let timeout = raw.within_or(least..=day, usual.max(window.value), faults)?;
+    if timeout.value >= window.value {
+        return Ok(timeout);
+    }
+    let message = format!(
+        "`{}` is {}, less than `{}`, which is {}; allowed: as long as the window, to 86400s",
+        timeout.key,
+        exact(timeout.value),
+        window.key,
+        exact(window.value)
+    );
+    faults.refuse(timeout.at, message)
 }
 
 /// The NLB's idle timeouts; and its own for a table of `flows`.

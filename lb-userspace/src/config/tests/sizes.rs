@@ -1,6 +1,6 @@
 //! Faults of single values of the tables that the node opens and sizes: sources, limits, sockets.
 
-use super::{SMALL, accepted, each_is_accepted, each_is_refused, edited, with};
+use super::{SMALL, accepted, each_is_accepted, each_is_refused, edited, faults, with};
 
 #[test]
 fn a_nat_table_has_a_source() {
@@ -216,4 +216,28 @@ fn the_api_and_the_metrics_have_a_place() {
             ("127.0.0.1:0", "`metrics.listen` is 127.0.0.1:0; allowed: a port from 1 to 65535"),
         ],
     );
+}
+
+#[test]
+fn a_tracked_flow_is_remembered_for_as_long_as_its_slot_learns() {
+    let text = |lines: &str| with(&format!("[tracking]\n{lines}"));
+    let refused = |key: &str, value: &str, window: &str, least: &str| {
+        format!(
+            "22:{}: `tracking.{key}` is {value}, less than `tracking.{window}`, which is {least}; allowed: as long as the window, to 86400s",
+            key.len() + 4
+        )
+    };
+    assert_eq!(
+        faults(&text("tcp_idle_timeout = \"349s\"")),
+        [refused("tcp_idle_timeout", "349s", "learning_window", "350s")]
+    );
+    assert_eq!(
+        faults(&text("udp_idle_timeout = \"119s\"\nudp_learning_window = \"2m\"")),
+        [refused("udp_idle_timeout", "119s", "udp_learning_window", "120s")]
+    );
+    accepted(&text("tcp_idle_timeout = \"10s\"\nlearning_window = \"10s\""));
+
+    let tracking = accepted(&text("learning_window = \"4h\"\nudp_learning_window = \"1h\"")).tracking;
+    let hours = |hours: u64| std::time::Duration::from_secs(3600 * hours);
+    assert_eq!((tracking.tcp_idle_timeout, tracking.udp_idle_timeout), (hours(4), hours(1)), "by themselves");
 }

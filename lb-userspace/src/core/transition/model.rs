@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use lb_common::track::{Choice, Memory, Record, Speaks, choose, unrecorded};
 
 use super::*;
+use crate::core::sample::start;
 
 const TARGETS: usize = 3;
 const FLOWS: usize = 2;
@@ -30,6 +31,8 @@ enum Standing {
     /// Drained: serves the flows that it has.
     Drained,
     Dead,
+    /// Dead, and removed: it comes back only as a stranger, under another number.
+    Gone,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +71,8 @@ struct Rules {
     unrecorded: fn(Choice, Slot, Speaks, Option<TargetId>, bool) -> Option<TargetId>,
     /// Whether a sweep looks at the records at all.
     sweeps_look: bool,
+    /// Whether a record of a removed target holds its slot.
+    sweeps_know_the_removed: bool,
     /// Whether a slot learns on when a flow could not be recorded.
     prolongs: bool,
 }
@@ -77,6 +82,7 @@ const RULES: Rules = Rules {
     next: |held, wanted, serves| next(held, wanted, serves),
     unrecorded,
     sweeps_look: true,
+    sweeps_know_the_removed: true,
     prolongs: true,
 };
 
@@ -101,7 +107,7 @@ impl World {
     }
 
     fn serves(&self, id: TargetId) -> bool {
-        self.standing[place(id)] != Standing::Dead
+        !matches!(self.standing[place(id)], Standing::Dead | Standing::Gone)
     }
 
     fn opens(&self, id: TargetId) -> bool {
@@ -119,12 +125,19 @@ impl World {
                 Life::No => vec![Act::Opens(flow)],
                 Life::On(_) => vec![Act::Speaks(flow), Act::Ends(flow)],
             };
-            let forgets = self.records.contains_key(&flow) && !self.spoke.contains(&flow);
+            let ended = self.flows[flow] == Life::No;
+            let forgets = self.records.contains_key(&flow) && (ended || !self.spoke.contains(&flow));
             some.into_iter().chain(forgets.then_some(Act::Forget(flow)))
         });
         let targets = (0..TARGETS).flat_map(|target| {
-            let all = [Standing::Seated, Standing::Drained, Standing::Dead];
-            all.into_iter().map(move |standing| Act::Stands(target, standing))
+            let next: &[Standing] = match self.standing[target] {
+                Standing::Seated | Standing::Drained => {
+                    &[Standing::Seated, Standing::Drained, Standing::Dead]
+                }
+                Standing::Dead => &[Standing::Seated, Standing::Drained, Standing::Gone],
+                Standing::Gone => &[],
+            };
+            next.iter().map(move |standing| Act::Stands(target, *standing))
         });
         flows
             .chain(targets.filter(|act| !matches!(act, Act::Stands(t, s) if self.standing[*t] == *s)))
@@ -186,7 +199,7 @@ impl World {
             Act::Ends(flow) => world.flows[flow] = Life::No,
             Act::Stands(target, standing) => {
                 world.standing[target] = standing;
-                if standing == Standing::Dead {
+                if !world.serves(id(target)) {
                     let on = Life::On(id(target));
                     world.flows.iter_mut().filter(|flow| **flow == on).for_each(|flow| *flow = Life::No);
                 }
@@ -203,7 +216,7 @@ impl World {
             }
             Act::Window => {
                 let windows = Windows { tcp: Some(Duration::ZERO), udp: None };
-                let slot = aged(world.slot, Duration::MAX, windows);
+                let slot = aged(world.slot, Begun { tcp: start(), udp: start() }, windows, start());
                 if slot != world.slot {
                     // Who was silent for the whole window counts as ended.
                     for flow in (0..FLOWS).filter(|flow| !self.spoke.contains(flow)) {
@@ -223,7 +236,10 @@ impl World {
                 world.records.remove(&flow);
             }
             Act::Sweep => {
-                let another = |record: &TargetId| Some(*record) != self.slot.current();
+                let counts = |id: TargetId| {
+                    rules.sweeps_know_the_removed || self.standing[place(id)] != Standing::Gone
+                };
+                let another = |record: &TargetId| Some(*record) != self.slot.current() && counts(*record);
                 if !rules.sweeps_look || !self.records.values().any(another) {
                     world.slot = released(world.slot);
                 }
@@ -306,6 +322,7 @@ fn a_broken_rule_is_found_out() {
             Rules { unrecorded: |_, slot, _, _, _| slot.former(), ..RULES },
         ),
         ("a window counts in which a flow was not recorded", Rules { prolongs: false, ..RULES }),
+        ("a record of a removed target holds no slot", Rules { sweeps_know_the_removed: false, ..RULES }),
         ("a sweep releases a slot with live records", Rules { sweeps_look: false, ..RULES }),
     ];
     for (name, rules) in broken {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::sample::start;
 
 const A: Option<TargetId> = TargetId::new(1);
 const B: Option<TargetId> = TargetId::new(2);
@@ -68,19 +69,31 @@ fn each_protocol_learns_for_its_own_window() {
         (long_udp, LEARNING, 350, PINNED),
         (Windows::default(), LEARNING, 0, PINNED),
     ];
+    let begun = Begun { tcp: start(), udp: start() };
     for (windows, state, learnt, expected) in cases {
-        let slot = aged(held(state), Duration::from_secs(learnt), windows);
+        let slot = aged(held(state), begun, windows, start() + Duration::from_secs(learnt));
         assert_eq!(slot, held(expected), "{windows:?}, {state:?}, {learnt} s");
-        let due = window(held(state), windows).expect("it learns");
-        let early = due.checked_sub(Duration::from_millis(1));
-        assert!(early.is_none_or(|early| aged(held(state), early, windows) == held(state)), "not before due");
-        assert_ne!(aged(held(state), due, windows), held(state), "{windows:?}, {state:?}: due");
+        let due = due(held(state), begun, windows).expect("it learns");
+        let at = |now| aged(held(state), begun, windows, now);
+        assert_eq!(at(due - Duration::from_millis(1)) == held(state), due > start(), "not before it is due");
+        assert_ne!(at(due), held(state), "{windows:?}, {state:?}: due");
     }
     for state in [PINNED, SlotState::Steady] {
         let slot = Slot::new(state, B, None);
-        assert_eq!(aged(slot, Duration::MAX, both), slot);
-        assert_eq!(window(slot, both), None);
+        assert_eq!(aged(slot, begun, both, start() + Duration::from_secs(86_400)), slot);
+        assert_eq!(due(slot, begun, both), None);
     }
+}
+
+#[test]
+fn a_window_that_begins_again_for_tcp_goes_on_for_udp() {
+    let windows = Windows { tcp: Some(Duration::from_secs(350)), udp: Some(Duration::from_secs(10)) };
+    let begun = Begun { tcp: start() + Duration::from_secs(9), udp: start() };
+    let at = |slot, seconds| aged(slot, begun, windows, start() + Duration::from_secs(seconds));
+    let learnt = at(Slot::new(LEARNING, B, A), 10);
+    assert_eq!(learnt, Slot::new(LEARNING_TCP, B, A));
+    assert_eq!(at(learnt, 358), learnt);
+    assert_eq!(at(learnt, 359), Slot::new(PINNED, B, None));
 }
 
 #[test]
